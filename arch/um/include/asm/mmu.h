@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The architecture's part of an mm: its host process, and what that process
+ * has to be told before it runs guest code again.
+ */
+
+#ifndef __ARCH_UM_MMU_H
+#define __ARCH_UM_MMU_H
+
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <mm_id.h>
+#include <tlb_ranges.h>
+
+/**
+ * struct um_tlb - state of the translations of one mm
+ * @lock:		protects @changed; innermost, taken with interrupts off
+ * @changed:		addresses whose translations changed since the last sync
+ * @evicted:		nothing was sent successfully since the last eviction
+ * @next_miss:		where the last window that was filled on a miss ends
+ * @window_pages:	how large that window was
+ *
+ * Everything but @changed belongs to the thread that holds the turnstile;
+ * @next_miss and @window_pages are hints, which may be wrong.
+ */
+struct um_tlb {
+	spinlock_t lock;
+	struct tlb_ranges changed;
+	bool evicted;
+	unsigned long next_miss;
+	unsigned int window_pages;
+};
+
+typedef struct mm_context {
+	struct mm_id id;
+	struct mutex turnstile;
+	struct list_head list;
+	struct um_tlb tlb;
+} mm_context_t;
+
+#define INIT_MM_CONTEXT(mm)						\
+	.context = {							\
+		.turnstile = __MUTEX_INITIALIZER(mm.context.turnstile),	\
+		.tlb.lock = __SPIN_LOCK_UNLOCKED(mm.context.tlb.lock),	\
+	}
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * mmu_gather: entries are cleared many at a time and flushed once.
+ *
+ * A flush of "everything" means either that the mm is dying, and then nothing
+ * matters any more, or that another thread gathers in the same mm and may have
+ * cleared entries that it has not flushed yet.
+ */
+
+#ifndef __UM_TLB_H
+#define __UM_TLB_H
+
+#include <linux/mm.h>
+#include <asm/tlbflush.h>
+#include <asm/cacheflush.h>
+
+struct mmu_gather;
+#define tlb_flush tlb_flush
+static inline void tlb_flush(struct mmu_gather *tlb);
+
+#include <asm-generic/tlb.h>
+
+static inline void tlb_flush(struct mmu_gather *tlb)
+{
+	if (!tlb->fullmm && !tlb->need_flush_all)
+		um_tlb_mark(tlb->mm, tlb->start, tlb->end);
+	else if (atomic_read(&tlb->mm->mm_users))
+		um_tlb_mark(tlb->mm, 0, TASK_SIZE);
+}
+
+#endif

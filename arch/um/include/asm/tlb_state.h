@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the host maps, noted in the page-table entry.
+ *
+ * The page table is the truth; the host address space caches it. Three bits of
+ * an entry, which mean nothing to the rest of the kernel, say what is cached:
+ *
+ *   HOST  STALE  LOWER
+ *    0     0       0    the host maps nothing here, and need not
+ *    0     1       0    the host maps nothing here yet: filled when a range
+ *                       with this page is walked, or on a fault
+ *    1     0       0    the host maps what the entry says
+ *    1     1       0    the host maps something else: fill or invalidate
+ *    1     1       1    the host maps the entry's own frame with more rights
+ *                       than the entry gives now: protect is enough
+ *
+ * They change in two places only: set_pte() and pte_clear() below, which carry
+ * HOST over from the old entry to the new one, and the walk in
+ * arch/um/kernel/tlb.c, which makes the host agree with the entry. An entry
+ * with HOST and STALE lies in a recorded range (um_tlb_mark()), or its change
+ * comes from an mmu_gather or from a kernel unmapping whose flush will record it.
+ *
+ * The bits are ignored by pte_same() and pte_none(), and are not part of a
+ * swap entry's value.
+ */
+
+#ifndef __UM_TLB_STATE_H
+#define __UM_TLB_STATE_H
+
+#include <tlb_batch.h>
+
+void um_tlb_mark(struct mm_struct *mm, unsigned long start, unsigned long end);
+
+/**
+ * pte_host_prot() - the rights that the host mapping of an entry has
+ * @pte:	the entry
+ *
+ * A clean page is not writable on the host and a page that is not young is not
+ * mapped at all, so that a fault tells when it is written or used.
+ *
+ * Return: TLB_READ, TLB_WRITE, TLB_EXEC, or 0 where the host maps nothing.
+ */
+static inline int pte_host_prot(pte_t pte)
+{
+	const unsigned long readable = _PAGE_PRESENT | _PAGE_ACCESSED;
+	const unsigned long writable = _PAGE_RW | _PAGE_DIRTY;
+
+	if (pte_get_bits(pte, readable) != readable)
+		return 0;
+	if (pte_get_bits(pte, writable) != writable)
+		return TLB_READ | TLB_EXEC;
+	return TLB_READ | TLB_WRITE | TLB_EXEC;
+}
+
+/**
+ * pte_tlb_state() - the state bits of an entry that replaces another
+ * @old:	the entry so far, with its state bits
+ * @new:	the entry that replaces it; its state bits do not matter
+ *
+ * Return: the state bits for @new.
+ */
+static inline unsigned long pte_tlb_state(pte_t old, pte_t new)
+{
+	unsigned long state = pte_get_bits(old, _PAGE_TLB);
+	int had = pte_host_prot(old), want = pte_host_prot(new);
+
+	if (!(state & _PAGE_TLB_HOST))
+		return want ? _PAGE_TLB_STALE : 0;
+
+	/* Is it known what the host maps, and is it this very frame? */
+	if (want && had && pte_pfn(old) == pte_pfn(new) &&
+	    (state & (_PAGE_TLB_STALE | _PAGE_TLB_LOWER)) != _PAGE_TLB_STALE) {
+		if (want == had)
+			return state;
+		if ((want & had) == want)
+			return _PAGE_TLB;
+	}
+
+	return _PAGE_TLB_HOST | _PAGE_TLB_STALE;
+}
+
+static inline pte_t pte_without_tlb_state(pte_t pte)
+{
+	return __pte(pte_val(pte) & ~_PAGE_TLB);
+}
+
+/* Nothing to do for the walk: the host agrees with the entry. */
+static inline bool pte_tlb_synced(pte_t pte)
+{
+	return !pte_get_bits(pte, _PAGE_TLB_STALE);
+}
+
+static inline bool pte_on_host(pte_t pte)
+{
+	return pte_get_bits(pte, _PAGE_TLB_HOST);
+}
+
+static inline void set_pte(pte_t *ptep, pte_t pte)
+{
+	unsigned long state = pte_tlb_state(*ptep, pte);
+
+	*ptep = __pte(pte_val(pte_without_tlb_state(pte)) | state);
+}
+
+#define set_ptes set_ptes
+static inline void set_ptes(struct mm_struct *mm, unsigned long addr,
+			    pte_t *ptep, pte_t pte, unsigned int nr)
+{
+	unsigned long end = addr + nr * PAGE_SIZE;
+	bool stale = false;
+
+	for (; nr; nr--, ptep++) {
+		set_pte(ptep, pte);
+		stale |= !pte_tlb_synced(*ptep);
+		pte = __pte(pte_val(pte) + PAGE_SIZE);
+	}
+
+	if (stale)
+		um_tlb_mark(mm, addr, end);
+}
+
+/* Clears without recording: only where a flush of the address follows. */
+static inline void pte_clear_flush_later(pte_t *ptep)
+{
+	*ptep = __pte(pte_on_host(*ptep) ? _PAGE_TLB_HOST | _PAGE_TLB_STALE : 0);
+}
+
+static inline void pte_clear(struct mm_struct *mm, unsigned long addr,
+			     pte_t *ptep)
+{
+	pte_clear_flush_later(ptep);
+
+	/* Kernel unmappings are flushed late, many at once. */
+	if (mm != &init_mm && pte_on_host(*ptep))
+		um_tlb_mark(mm, addr, addr + PAGE_SIZE);
+}
+
+/* Used by the callers of an mmu_gather or of flush_tlb_range(). */
+#define __HAVE_ARCH_PTEP_GET_AND_CLEAR_FULL
+static inline pte_t ptep_get_and_clear_full(struct mm_struct *mm,
+					    unsigned long addr, pte_t *ptep,
+					    int full)
+{
+	pte_t pte = *ptep;
+
+	pte_clear_flush_later(ptep);
+	return pte;
+}
+
+/*
+ * mprotect: no hardware changes an entry behind the kernel's back, so it need
+ * not be cleared meanwhile, and set_ptes() can see that rights only get fewer.
+ */
+#define __HAVE_ARCH_PTEP_MODIFY_PROT_TRANSACTION
+static inline pte_t ptep_modify_prot_start(struct vm_area_struct *vma,
+					   unsigned long addr, pte_t *ptep)
+{
+	return *ptep;
+}
+
+static inline void ptep_modify_prot_commit(struct vm_area_struct *vma,
+					   unsigned long addr, pte_t *ptep,
+					   pte_t old_pte, pte_t pte)
+{
+	set_ptes(vma->vm_mm, addr, ptep, pte, 1);
+}
+
+#define __HAVE_ARCH_PTE_SAME
+static inline int pte_same(pte_t a, pte_t b)
+{
+	return !((pte_val(a) ^ pte_val(b)) & ~_PAGE_TLB);
+}
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The host process of an mm, as the host side and the kernel side know it.
+ */
+
+#ifndef __MM_ID_H
+#define __MM_ID_H
+
+#include <linux/compiler_types.h>
+#include <tlb_batch.h>
+
+/**
+ * struct mm_id - a host process
+ * @pid:	its host pid, negative once it has died
+ * @stack:	kernel address of the pages that it shares with the kernel
+ *		(struct stub_data)
+ * @sock:	socket for passing the memory file (seccomp mode)
+ * @batch:	operations that it has to run before guest code
+ */
+struct mm_id {
+	int pid;
+	unsigned long stack;
+	int sock;
+	struct tlb_batch batch;
+};
+
+struct mutex *__get_turnstile(struct mm_id *mm_id);
+void enter_turnstile(struct mm_id *mm_id) __acquires(__get_turnstile(mm_id));
+void exit_turnstile(struct mm_id *mm_id) __releases(__get_turnstile(mm_id));
+
+#endif

@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Sending batches: to a host process, which runs them in its stub page
+ * (kernel/skas/stub_batch.h), or to this very process for the kernel's range.
+ *
+ * Every host call is checked. What a host process says of a failure is only
+ * believed as far as it concerns itself: it shares its data page with guest
+ * code.
+ */
+
+#include <stddef.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <init.h>
+#include <as-layout.h>
+#include <kern_util.h>
+#include <mem.h>
+#include <mm_id.h>
+#include <os.h>
+#include <ptrace_user.h>
+#include <registers.h>
+#include <skas.h>
+#include <sysdep/ptrace.h>
+#include <sysdep/stub.h>
+#include "../internal.h"
+
+extern char __syscall_stub_start[];
+
+/* Registers with which a traced host process runs its batch */
+static unsigned long batch_regs[MAX_REG_NR];
+
+static int __init init_batch_regs(void)
+{
+	get_safe_registers(batch_regs, NULL);
+
+	batch_regs[REGS_IP_INDEX] = STUB_CODE +
+		((unsigned long)stub_syscall_handler -
+		 (unsigned long)__syscall_stub_start);
+	batch_regs[REGS_SP_INDEX] = STUB_DATA +
+		offsetof(struct stub_data, sigstack) +
+		sizeof(((struct stub_data *)0)->sigstack) -
+		sizeof(void *);
+
+	return 0;
+}
+
+__initcall(init_batch_regs);
+
+static int memory_fd(void)
+{
+	unsigned long long offset;
+
+	return phys_mapping(0, &offset);
+}
+
+/**
+ * stub_batch_init() - give a new host process an empty batch
+ * @id:		the host process, with its shared pages in id->stack
+ */
+void stub_batch_init(struct mm_id *id)
+{
+	struct stub_data *data = (void *)id->stack;
+
+	tlb_batch_init(&id->batch, data->syscall_data,
+		       ARRAY_SIZE(data->syscall_data));
+}
+
+/**
+ * stub_batch_publish() - complete the batch that the next resumption runs
+ * @id:		the host process, stopped
+ */
+void stub_batch_publish(struct mm_id *id)
+{
+	struct stub_data *data = (void *)id->stack;
+
+	um_tlb_handoff(id);
+	data->syscall_data_len = tlb_batch_finish(&id->batch);
+	data->mem_fd = memory_fd();
+}
+
+/**
+ * stub_pass_memory_file() - hand the memory file to a host process
+ * @id:		the host process, stopped, whose batch is published
+ *
+ * In seccomp mode a host process owns the memory file only while it runs a
+ * batch with fills in it.
+ */
+void stub_pass_memory_file(struct mm_id *id)
+{
+	char byte = 0;
+	struct iovec iov = { .iov_base = &byte, .iov_len = sizeof(byte) };
+	union {
+		char data[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} ctrl = {};
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = ctrl.data,
+		.msg_controllen = sizeof(ctrl.data),
+	};
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+	int fd = memory_fd(), sent;
+
+	if (!id->batch.ops_made[TLB_FILL])
+		return;
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+
+	/* If this fails, so do the fills, and that is reported and handled. */
+	CATCH_EINTR(sent = syscall(__NR_sendmsg, id->sock, &msg, 0));
+	if (sent < 0)
+		printk(UM_KERN_ERR "um_tlb: passing the memory file failed, errno = %d\n",
+		       errno);
+}
+
+/**
+ * stub_batch_done() - see how the published batch went
+ * @id:		the host process, stopped again
+ *
+ * Return: 0 if all of it was done; 1 if not, but the guest can go on; a
+ * negative errno if the current process is to die. If not 0, no guest code ran.
+ */
+int stub_batch_done(struct mm_id *id)
+{
+	struct stub_data *data = (void *)id->stack;
+	unsigned int nr = id->batch.nr, failed;
+	struct tlb_op op;
+	long err;
+
+	if (nr == 0)
+		return 0;
+
+	err = data->err;
+	if (err >= 0) {
+		tlb_batch_reset(&id->batch);
+		um_tlb_batch_succeeded(id);
+		return 0;
+	}
+
+	failed = data->syscall_data_len;
+	op = data->syscall_data[failed < nr ? failed : 0];
+	err = um_tlb_recover(id, err, &op);
+	return err ? err : 1;
+}
+
+static void resume_traced(struct mm_id *id)
+{
+	int err;
+
+	err = ptrace_setregs(id->pid, batch_regs);
+	if (!err && ptrace(PTRACE_CONT, id->pid, 0, 0) < 0)
+		err = -errno;
+	if (err) {
+		printk(UM_KERN_ERR "um_tlb: host process %d cannot be resumed, errno = %d\n",
+		       id->pid, -err);
+		fatal_sigsegv();
+	}
+	wait_stub_done(id->pid);
+}
+
+/**
+ * stub_batch_run() - have a host process run its batch, and nothing else
+ * @id:		the host process of the current task, stopped
+ *
+ * Return: 0, also when a failure was recovered from; a negative errno if the
+ * current process is to die.
+ */
+int stub_batch_run(struct mm_id *id)
+{
+	struct stub_data *data = (void *)id->stack;
+	int err;
+
+	if (tlb_batch_empty(&id->batch))
+		return 0;
+
+	stub_batch_publish(id);
+	if (using_seccomp) {
+		data->restart_wait = 1;
+		wait_stub_done_seccomp(id, 0, 1);
+	} else {
+		resume_traced(id);
+	}
+
+	err = stub_batch_done(id);
+	return err < 0 ? err : 0;
+}
+
+static int run_op(const struct tlb_op *op)
+{
+	void *addr = (void *)op->addr;
+	int err = -1;
+
+	switch (op->kind) {
+	case TLB_FILL:
+		if (mmap64(addr, op->len, op->prot, MAP_SHARED | MAP_FIXED,
+			   memory_fd(), op->offset) != MAP_FAILED)
+			err = 0;
+		break;
+	case TLB_PROTECT:
+		err = mprotect(addr, op->len, op->prot);
+		break;
+	case TLB_INVALIDATE:
+		err = munmap(addr, op->len);
+		break;
+	default:
+		errno = EOPNOTSUPP;
+	}
+	return err ? -errno : 0;
+}
+
+/**
+ * os_batch_run() - run operations in the kernel's own process
+ * @ops:	the operations
+ * @nr:		how many
+ * @err:	set to 0, or to the negative errno of the one that failed
+ *
+ * Return: how many succeeded; those behind a failure are not tried.
+ */
+unsigned int os_batch_run(const struct tlb_op *ops, unsigned int nr, int *err)
+{
+	unsigned int i;
+
+	*err = 0;
+	for (i = 0; i < nr; i++) {
+		*err = run_op(&ops[i]);
+		if (*err)
+			break;
+	}
+	return i;
+}
+
+/**
+ * os_count_mappings() - how many mappings a host process has
+ * @pid:	its host pid
+ *
+ * Return: the number of lines in its /proc/PID/maps, 0 if it cannot be read.
+ */
+unsigned long os_count_mappings(int pid)
+{
+	unsigned long lines = 0;
+	char buf[1024];
+	ssize_t n, i;
+	int fd;
+
+	snprintf(buf, sizeof(buf), "/proc/%d/maps", pid);
+	fd = open(buf, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return 0;
+
+	for (;;) {
+		CATCH_EINTR(n = read(fd, buf, sizeof(buf)));
+		if (n <= 0)
+			break;
+		for (i = 0; i < n; i++)
+			lines += buf[i] == '\n';
+	}
+	close(fd);
+	return lines;
+}
