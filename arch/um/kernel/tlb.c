@@ -4,7 +4,7 @@
  *
  * A changed entry is noted in itself (asm/tlb_state.h), and its address in a
  * set of ranges of its mm (um_tlb_mark()). Before the host process runs guest
- * code again, um_tlb_sync() walks these ranges and puts what the host has to do
+ * code again, um_tlb_enter() walks these ranges and puts what the host has to do
  * into a batch: fill, lower the protection, invalidate. What does not fit into
  * one batch is sent on the way, with no lock held; the rest goes out together
  * with the resumption of the guest.
@@ -27,7 +27,9 @@
  *		um_tlb.lock		the set of ranges
  *	kernel_tlb_lock (irqs off)	the kernel's batch and who may sync
  *	    um_tlb.lock of init_mm
- * A host process is only waited for under the turnstile.
+ * A host process is given work and waited for under the turnstile only. A
+ * shootdown (um_tlb_shootdown()) waits under any lock for it to stop, so between
+ * um_tlb_enter() and um_tlb_leave() no lock is taken.
  */
 
 #include <linux/mm.h>
@@ -46,6 +48,9 @@
 /* A refill takes this many entries, and more when misses come in sequence. */
 #define WINDOW_PAGES_MIN	16U
 #define WINDOW_PAGES_MAX	256U
+
+/* How long a host process may take to stop before it is killed, in jiffies. */
+#define SHOOTDOWN_TIMEOUT	(2 * HZ)
 
 /* Operations that the kernel does on itself in one go. */
 #define KERNEL_BATCH_OPS	64
@@ -316,6 +321,13 @@ static void count_batch(const struct tlb_batch *batch, bool kernel)
 	um_tlb_count(UM_TLB_BATCHES, 1);
 }
 
+/* Running out of mappings is what eviction is for: said once, then counted. */
+static void report_full(const char *who, const struct tlb_op *op)
+{
+	pr_info_once("um_tlb: %s: the host has no room for another mapping at 0x%lx: evicting (see vm.max_map_count)\n",
+		     who, op->addr);
+}
+
 static void report_failure(const char *who, int err, const struct tlb_op *op)
 {
 	static const char * const call[] = {
@@ -326,9 +338,9 @@ static void report_failure(const char *who, int err, const struct tlb_op *op)
 	bool known = op->kind > TLB_NOTHING && op->kind < TLB_OP_KINDS;
 
 	um_tlb_count(UM_TLB_ERRORS, 1);
-	pr_info_ratelimited("um_tlb: %s: host %s(0x%lx, 0x%lx, prot %d, offset 0x%lx) failed: errno %d\n",
-			    who, known ? call[op->kind] : "call", op->addr,
-			    op->len, op->prot, op->offset, -err);
+	pr_err_ratelimited("um_tlb: %s: host %s(0x%lx, 0x%lx, prot %d, offset 0x%lx) failed: errno %d\n",
+			   who, known ? call[op->kind] : "call", op->addr,
+			   op->len, op->prot, op->offset, -err);
 }
 
 /*
@@ -383,7 +395,7 @@ static int evict_user(struct mm_struct *mm)
 	forget_range(mm, 0, TASK_SIZE);
 
 	tlb_batch_reset(&id->batch);
-	tlb_batch_invalidate(&id->batch, 0, STUB_START);
+	tlb_batch_empty_space(&id->batch, 0, STUB_START);
 	return stub_batch_run(id);
 }
 
@@ -394,7 +406,8 @@ static int evict_user(struct mm_struct *mm)
  * @op:		that operation, as far as the host process can be believed
  *
  * For want of room the whole address space is evicted. Otherwise, or when that
- * has just been done, the guest process gets a SIGBUS that it cannot handle.
+ * has just been done, the failure is reported and the guest process gets a
+ * SIGBUS that it cannot handle.
  *
  * Context: process, the turnstile of the mm held.
  * Return: 0 when the guest can go on; negative errno when it is to die.
@@ -404,10 +417,11 @@ int um_tlb_recover(struct mm_id *id, int err, const struct tlb_op *op)
 	struct mm_struct *mm = container_of(id, struct mm_struct, context.id);
 	struct um_tlb *tlb = &mm->context.tlb;
 
-	report_failure(current->comm, err, op);
+	um_tlb_leave(mm);
 	tlb_batch_reset(&id->batch);
 
 	if (err == -ENOMEM && !tlb->evicted) {
+		report_full(current->comm, op);
 		tlb->evicted = true;
 		err = evict_user(mm);
 		tlb->evicted = true;	/* this success is no progress */
@@ -415,8 +429,7 @@ int um_tlb_recover(struct mm_id *id, int err, const struct tlb_op *op)
 			return 0;
 	}
 
-	pr_err_ratelimited("um_tlb: %s[%d]: killed, the host cannot map its memory: errno %d\n",
-			   current->comm, task_pid_nr(current), -err);
+	report_failure(current->comm, err, op);
 	force_fatal_sig(SIGBUS);
 	return err;
 }
@@ -450,21 +463,91 @@ static int send_user(struct mm_struct *mm)
 	return stub_batch_run(&mm->context.id);
 }
 
-/**
- * um_tlb_sync() - bring a host process up to date before it runs guest code
- * @mm:		the mm of the current task
- *
- * Leaves the last operations in the batch, to go out with the resumption.
- *
- * Context: process, the turnstile of @mm held, no spinlock.
- * Return: 0, or a negative errno of a host call when the process is to die.
- */
-int um_tlb_sync(struct mm_struct *mm)
+/* Leaves the last operations in the batch, to go out with the resumption. */
+static int um_tlb_sync(struct mm_struct *mm)
 {
 	if (!READ_ONCE(mm->context.tlb.changed.nr))
 		return 0;
 
 	return sync_changed(mm, &mm->context.id.batch, send_user);
+}
+
+/**
+ * um_tlb_enter() - bring a host process up to date; it may run guest code then
+ * @mm:		the mm of the current task
+ *
+ * From here to um_tlb_leave(), a change of translations stops it.
+ *
+ * Context: process, the turnstile of @mm held, no spinlock.
+ * Return: 0, or a negative errno of a host call when the process is to die.
+ */
+int um_tlb_enter(struct mm_struct *mm)
+{
+	struct um_tlb *tlb = &mm->context.tlb;
+	int err;
+
+	for (;;) {
+		err = um_tlb_sync(mm);
+		if (err)
+			return err;
+
+		WRITE_ONCE(tlb->runs, tlb->runs + 1);
+		/* Either a change is seen here, or the odd value where it is made. */
+		smp_mb();
+		if (!READ_ONCE(tlb->changed.nr))
+			return 0;
+		um_tlb_leave(mm);
+	}
+}
+
+/**
+ * um_tlb_leave() - note that a host process runs no guest code any more
+ * @mm:		the mm of the current task
+ *
+ * To be called before any lock is taken that a shootdown may be made under.
+ */
+void um_tlb_leave(struct mm_struct *mm)
+{
+	struct um_tlb *tlb = &mm->context.tlb;
+
+	if (tlb->runs & 1)
+		smp_store_release(&tlb->runs, tlb->runs + 1);
+}
+
+/**
+ * um_tlb_shootdown() - let no old translation of an mm be in use
+ * @mm:		the mm
+ *
+ * If the host process of @mm runs guest code, on another CPU, it is interrupted
+ * and waited for; it syncs before it goes on. A host process that does not stop
+ * has blocked the signal by foul means, and is killed.
+ *
+ * Context: any but interrupt; the changes are recorded.
+ */
+void um_tlb_shootdown(struct mm_struct *mm)
+{
+	struct um_tlb *tlb = &mm->context.tlb;
+	unsigned long deadline;
+	unsigned int runs;
+
+	if (!IS_ENABLED(CONFIG_SMP))
+		return;
+
+	smp_mb();	/* pairs with um_tlb_enter() */
+	runs = READ_ONCE(tlb->runs);
+	if (likely(!(runs & 1)))
+		return;
+
+	um_tlb_count(UM_TLB_SHOOTDOWNS, 1);
+	os_alarm_process(mm->context.id.pid);
+	deadline = jiffies + SHOOTDOWN_TIMEOUT;
+	while (smp_load_acquire(&tlb->runs) == runs) {
+		if (time_after(jiffies, deadline)) {
+			os_kill_process(mm->context.id.pid, 0);
+			deadline = jiffies + SHOOTDOWN_TIMEOUT;
+		}
+		os_yield();
+	}
 }
 
 /* Chooses what to fill after a miss at addr: more when misses are sequential. */
@@ -484,12 +567,6 @@ static void mark_window(struct mm_struct *mm, unsigned long addr)
 	tlb->window_pages = pages;
 	tlb->next_miss = start + pages * PAGE_SIZE;
 	um_tlb_mark(mm, start, tlb->next_miss);
-}
-
-/* The entry allows the access, so only the host's mapping is missing. */
-static bool allows(pte_t pte, bool is_write)
-{
-	return pte_host_prot(pte) & (is_write ? TLB_WRITE : TLB_READ);
 }
 
 static void send_again(struct mm_struct *mm, pte_t *ptep, pte_t pte)
@@ -533,7 +610,7 @@ bool um_tlb_refill(struct mm_struct *mm, unsigned long addr, bool is_write)
 		return false;
 
 	pte = *ptep;
-	if (allows(pte, is_write)) {
+	if (pte_host_allows(pte, is_write)) {
 		send_again(mm, ptep, pte);
 		hit = true;
 	}
@@ -566,7 +643,9 @@ static int send_kernel(struct mm_struct *mm)
 	count_batch(&kernel_batch, true);
 	done = os_batch_run(kernel_ops, nr, &err);
 	tlb_batch_reset(&kernel_batch);
-	if (done < nr)
+	if (err == -ENOMEM)
+		report_full("kernel", &kernel_ops[done]);
+	else if (err)
 		report_failure("kernel", err, &kernel_ops[done]);
 	return err;
 }
@@ -592,11 +671,11 @@ static int evict_kernel(void)
 	forget_range(&init_mm, keep_end, VMALLOC_END);
 
 	tlb_batch_reset(&kernel_batch);
-	tlb_batch_invalidate(&kernel_batch, VMALLOC_START,
-			     keep_start - VMALLOC_START);
+	tlb_batch_empty_space(&kernel_batch, VMALLOC_START,
+			      keep_start - VMALLOC_START);
 	if (keep_end < VMALLOC_END)
-		tlb_batch_invalidate(&kernel_batch, keep_end,
-				     VMALLOC_END - keep_end);
+		tlb_batch_empty_space(&kernel_batch, keep_end,
+				      VMALLOC_END - keep_end);
 	return send_kernel(&init_mm);
 }
 
@@ -659,7 +738,7 @@ bool um_tlb_kernel_refill(unsigned long addr, bool is_write)
 		return false;
 	ptep = pte_offset_kernel(pmd, addr);
 	pte = READ_ONCE(*ptep);
-	if (!allows(pte, is_write))
+	if (!pte_host_allows(pte, is_write))
 		return false;
 
 	send_again(&init_mm, ptep, pte);

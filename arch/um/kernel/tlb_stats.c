@@ -35,6 +35,7 @@ static const char * const counter_names[UM_TLB_COUNTERS] = {
 	[UM_TLB_BATCHES]			= "batches",
 	[UM_TLB_HANDOFFS]			= "handoffs",
 	[UM_TLB_MISSES]				= "misses",
+	[UM_TLB_SHOOTDOWNS]			= "shootdowns",
 	[UM_TLB_EVICTIONS]			= "evictions",
 	[UM_TLB_ERRORS]				= "errors",
 };

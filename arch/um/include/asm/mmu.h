@@ -17,16 +17,19 @@
  * struct um_tlb - state of the translations of one mm
  * @lock:		protects @changed; innermost, taken with interrupts off
  * @changed:		addresses whose translations changed since the last sync
+ * @runs:		odd while the host process may run guest code; written by
+ *			the thread that holds the turnstile
  * @evicted:		nothing was sent successfully since the last eviction
  * @next_miss:		where the last window that was filled on a miss ends
  * @window_pages:	how large that window was
  *
- * Everything but @changed belongs to the thread that holds the turnstile;
+ * All that follows belongs to the thread that holds the turnstile;
  * @next_miss and @window_pages are hints, which may be wrong.
  */
 struct um_tlb {
 	spinlock_t lock;
 	struct tlb_ranges changed;
+	unsigned int runs;
 	bool evicted;
 	unsigned long next_miss;
 	unsigned int window_pages;

@@ -26,6 +26,7 @@ static inline void tlb_flush(struct mmu_gather *tlb)
 		um_tlb_mark(tlb->mm, tlb->start, tlb->end);
 	else if (atomic_read(&tlb->mm->mm_users))
 		um_tlb_mark(tlb->mm, 0, TASK_SIZE);
+	um_tlb_shootdown(tlb->mm);
 }
 
 #endif

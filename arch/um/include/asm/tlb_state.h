@@ -52,6 +52,12 @@ static inline int pte_host_prot(pte_t pte)
 	return TLB_READ | TLB_WRITE | TLB_EXEC;
 }
 
+/* Whether an access needs no page fault, only that the host maps the page. */
+static inline bool pte_host_allows(pte_t pte, bool is_write)
+{
+	return pte_host_prot(pte) & (is_write ? TLB_WRITE : TLB_READ);
+}
+
 /**
  * pte_tlb_state() - the state bits of an entry that replaces another
  * @old:	the entry so far, with its state bits

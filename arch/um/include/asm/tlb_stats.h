@@ -25,6 +25,7 @@ enum um_tlb_counter {
 	UM_TLB_BATCHES,			/* batches sent, user and kernel */
 	UM_TLB_HANDOFFS,		/* times a host process was resumed */
 	UM_TLB_MISSES,			/* faults that only needed a fill */
+	UM_TLB_SHOOTDOWNS,		/* running host processes stopped */
 	UM_TLB_EVICTIONS,		/* address spaces emptied to make room */
 	UM_TLB_ERRORS,			/* host calls that failed */
 	UM_TLB_COUNTERS,

@@ -133,6 +133,20 @@ void tlb_batch_invalidate(struct tlb_batch *batch, unsigned long addr,
 }
 
 /**
+ * tlb_batch_empty_space() - unmap whatever there is, known or not
+ * @batch:	the batch, not full
+ * @addr:	first address, page aligned
+ * @len:	length in bytes
+ *
+ * As tlb_batch_invalidate(), but not counted as so many pages.
+ */
+void tlb_batch_empty_space(struct tlb_batch *batch, unsigned long addr,
+			   unsigned long len)
+{
+	open_new(batch, TLB_INVALIDATE, addr, len, 0, 0);
+}
+
+/**
  * tlb_batch_pass_held() - note pages that the host maps as they should be
  * @batch:	the batch
  * @addr:	first address, page aligned

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -236,6 +237,14 @@ unsigned int os_batch_run(const struct tlb_op *ops, unsigned int nr, int *err)
 			break;
 	}
 	return i;
+}
+
+/**
+ * os_yield() - let another host thread run
+ */
+void os_yield(void)
+{
+	sched_yield();
 }
 
 /**

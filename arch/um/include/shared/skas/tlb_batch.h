@@ -67,7 +67,7 @@ struct tlb_op {
  * @last:	the newest operation, which may still grow
  * @reach:	@last may grow up to here without a change to what lies between
  * @ops_made:	operations of each kind since the last reset
- * @bytes_made:	bytes of addresses that they were asked for
+ * @bytes_made:	bytes of pages that they were asked for
  */
 struct tlb_batch {
 	struct tlb_op *ops;
@@ -89,6 +89,8 @@ void tlb_batch_protect(struct tlb_batch *batch, unsigned long addr,
 		       unsigned long len, int prot);
 void tlb_batch_invalidate(struct tlb_batch *batch, unsigned long addr,
 			  unsigned long len);
+void tlb_batch_empty_space(struct tlb_batch *batch, unsigned long addr,
+			   unsigned long len);
 void tlb_batch_pass_held(struct tlb_batch *batch, unsigned long addr,
 			 unsigned long len, int prot);
 void tlb_batch_pass_absent(struct tlb_batch *batch, unsigned long addr,

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+#	make		build our kernel, ./linux
+#	make run	boot it and run the demo
+#	make test	run all tests
+#	make bench	compare it with stock UML
+#
+#	make stock, make debug	the rival; our kernel with all checkers
+#	make image		the root image, build/rootfs.ext4
+#	make check		the linters
+#	make port LINUX_TARBALL=...	do the hooks apply to another release?
+#	make clean		remove all that was built or downloaded
+#
+# LINUX_TARBALL=/path/linux-7.3.y.tar.xz builds from that archive instead of
+# Debian's newest linux-source-7.3. run, test and bench install the packages
+# that they lack; the others only say which.
+#
+# The work is done by scripts/. Each step knows by itself what is up to date,
+# so the targets here are only their order.
+
+PYTHON ?= /usr/bin/python3
+LINUX_TARBALL ?=
+
+GUEST_CC := gcc
+GUEST_CFLAGS := -static -O2 -Wall -Wextra -Werror -pthread
+GUEST_SOURCES := $(wildcard tests/guest/*.c bench/bench_*.c)
+GUEST_HEADERS := $(wildcard tests/guest/*.h bench/*.h)
+GUEST_PROGRAMS := $(patsubst %.c,build/guest/%,$(notdir $(GUEST_SOURCES)))
+MODULES := $(wildcard build/*/lib/test_vmalloc.ko)
+
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.PHONY: all packages source tree linux stock debug image
+.PHONY: run test bench check port clean
+
+all: linux
+
+packages:
+	@scripts/install-packages --check build
+
+source: packages
+	@scripts/fetch-source $(LINUX_TARBALL)
+
+tree: source
+	@scripts/lay-tree
+
+# A copy, renamed into place: a kernel that runs keeps its file.
+linux: tree
+	@scripts/build-kernel uml-vas
+	@cmp -s build/uml-vas/linux linux || \
+		{ cp build/uml-vas/linux build/linux && mv build/linux linux; }
+
+debug: tree
+	@scripts/build-kernel debug
+
+stock: source
+	@scripts/build-kernel stock
+
+image: packages build/rootfs.ext4
+
+build/rootfs.ext4: scripts/build-rootfs rootfs/demo build/guest/init \
+		   $(GUEST_PROGRAMS) $(MODULES)
+	@scripts/build-rootfs $(GUEST_PROGRAMS)
+
+build/guest/%: tests/guest/%.c $(GUEST_HEADERS)
+	$(compile-guest)
+build/guest/%: bench/%.c $(GUEST_HEADERS)
+	$(compile-guest)
+build/guest/%: rootfs/%.c
+	$(compile-guest)
+
+define compile-guest
+@mkdir -p $(@D)
+@echo "  CC $@"
+@$(GUEST_CC) $(GUEST_CFLAGS) -o $@ $<
+endef
+
+# The image takes the modules of the kernels that are built when make looks,
+# so it is a make of its own, after theirs.
+run:
+	@scripts/install-packages build
+	@$(MAKE) --no-print-directory linux
+	@$(MAKE) --no-print-directory image
+	./uml run -- demo
+
+test:
+	@scripts/install-packages build test
+	@$(MAKE) --no-print-directory linux stock
+	@$(MAKE) --no-print-directory image
+	$(PYTHON) -m pytest tests
+
+bench:
+	@scripts/install-packages build bench
+	@$(MAKE) --no-print-directory linux stock
+	@$(MAKE) --no-print-directory image
+	$(PYTHON) bench/bench.py
+
+check: linux
+	@scripts/install-packages --check check
+	@scripts/check
+
+port: packages
+	@scripts/port "$(LINUX_TARBALL)"
+
+clean:
+	rm -rf build linux

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KUnit tests of the memory path: the state bits of an entry, and the kernel's
+ * own range, whose mappings can be looked at from here. (The pure parts, the
+ * batch and the set of ranges, are tested on the host: tests/host/.)
+ */
+
+#include <kunit/test.h>
+#include <linux/mm.h>
+#include <linux/uaccess.h>
+#include <linux/vmalloc.h>
+#include <asm/tlbflush.h>
+#include <asm/tlb_stats.h>
+
+#define RW	(_PAGE_PRESENT | _PAGE_ACCESSED | _PAGE_RW | _PAGE_DIRTY)
+#define RO	(_PAGE_PRESENT | _PAGE_ACCESSED)
+#define HOST	_PAGE_TLB_HOST
+#define STALE	_PAGE_TLB_STALE
+#define LOWER	_PAGE_TLB_LOWER
+
+static unsigned long frame(unsigned long n)
+{
+	return n << PAGE_SHIFT;
+}
+
+/* The state bits after an entry "new" has replaced an entry "old". */
+static unsigned long state_after(unsigned long old, unsigned long new)
+{
+	pte_t entry = __pte(old);
+
+	set_pte(&entry, __pte(new));
+	return pte_val(entry) & _PAGE_TLB;
+}
+
+static void host_has_nothing(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, state_after(0, frame(1) | RW), STALE);
+	/* what the host need not map needs no walk */
+	KUNIT_EXPECT_EQ(test, state_after(0, 0), 0);
+	KUNIT_EXPECT_EQ(test, state_after(0, _PAGE_PROTNONE | _PAGE_ACCESSED), 0);
+	/* not young: not mapped until it is used */
+	KUNIT_EXPECT_EQ(test, state_after(0, frame(1) | _PAGE_PRESENT), 0);
+	KUNIT_EXPECT_EQ(test, state_after(frame(1) | RW | STALE, 0), 0);
+}
+
+static void fewer_rights_need_a_protect(struct kunit *test)
+{
+	unsigned long rw = frame(1) | RW, ro = frame(1) | RO;
+
+	KUNIT_EXPECT_EQ(test, state_after(rw | HOST, ro), HOST | STALE | LOWER);
+	/* once more, before the walk */
+	KUNIT_EXPECT_EQ(test, state_after(ro | HOST | STALE | LOWER, ro),
+			HOST | STALE | LOWER);
+	/* clean pages are not writable on the host */
+	KUNIT_EXPECT_EQ(test, state_after(rw | HOST, rw & ~_PAGE_DIRTY),
+			HOST | STALE | LOWER);
+	/* no rights at all: unmapped, not protected */
+	KUNIT_EXPECT_EQ(test, state_after(rw | HOST, rw & ~_PAGE_ACCESSED),
+			HOST | STALE);
+}
+
+static void more_rights_need_a_fill(struct kunit *test)
+{
+	unsigned long rw = frame(1) | RW, ro = frame(1) | RO;
+
+	KUNIT_EXPECT_EQ(test, state_after(ro | HOST, rw), HOST | STALE);
+	/* down and up again: what the host has now is not known */
+	KUNIT_EXPECT_EQ(test, state_after(ro | HOST | STALE | LOWER, rw),
+			HOST | STALE);
+}
+
+static void another_frame_needs_a_fill(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, state_after(frame(1) | RW | HOST, frame(2) | RO),
+			HOST | STALE);
+	/* and back, before the walk: the host still may have either */
+	KUNIT_EXPECT_EQ(test, state_after(frame(2) | RO | HOST | STALE,
+					  frame(2) | RO), HOST | STALE);
+}
+
+static void no_change_needs_nothing(struct kunit *test)
+{
+	KUNIT_EXPECT_EQ(test, state_after(frame(1) | RW | HOST, frame(1) | RW),
+			HOST);
+	/* the caller's value may carry bits of the old entry */
+	KUNIT_EXPECT_EQ(test, state_after(frame(1) | RW | HOST,
+					  frame(1) | RW | STALE | LOWER), HOST);
+}
+
+static void clearing_remembers_the_host(struct kunit *test)
+{
+	pte_t entry = __pte(frame(1) | RW | HOST);
+
+	pte_clear_flush_later(&entry);
+	KUNIT_EXPECT_EQ(test, pte_val(entry), HOST | STALE);
+	KUNIT_EXPECT_TRUE(test, pte_none(entry));
+
+	set_pte(&entry, __pte(frame(1) | RW));
+	KUNIT_EXPECT_EQ(test, pte_val(entry), frame(1) | RW | HOST | STALE);
+
+	entry = __pte(frame(1) | RW | STALE);
+	pte_clear_flush_later(&entry);
+	KUNIT_EXPECT_EQ(test, pte_val(entry), 0UL);
+}
+
+static void swap_entries_carry_no_state(struct kunit *test)
+{
+	pte_t pte = __swp_entry_to_pte(__swp_entry(3, 0x1234));
+	swp_entry_t entry;
+
+	set_pte(&pte, __pte(pte_val(pte) | _PAGE_TLB));
+	KUNIT_EXPECT_FALSE(test, pte_present(pte));
+	KUNIT_EXPECT_FALSE(test, pte_none(pte));
+
+	entry = __pte_to_swp_entry(__pte(pte_val(pte) | HOST | STALE));
+	KUNIT_EXPECT_EQ(test, __swp_type(entry), 3);
+	KUNIT_EXPECT_EQ(test, __swp_offset(entry), 0x1234);
+	KUNIT_EXPECT_TRUE(test, pte_same(pte, __swp_entry_to_pte(entry)));
+}
+
+static void a_run_of_entries_advances_by_one(struct kunit *test)
+{
+	pte_t table[5] = {};
+	int i;
+
+	set_ptes(&init_mm, VMALLOC_START, table, __pte(frame(7) | RW), 5);
+	for (i = 0; i < 5; i++)
+		KUNIT_EXPECT_EQ(test, pte_pfn(table[i]), 7 + i);
+}
+
+static struct kunit_case entry_cases[] = {
+	KUNIT_CASE(host_has_nothing),
+	KUNIT_CASE(fewer_rights_need_a_protect),
+	KUNIT_CASE(more_rights_need_a_fill),
+	KUNIT_CASE(another_frame_needs_a_fill),
+	KUNIT_CASE(no_change_needs_nothing),
+	KUNIT_CASE(clearing_remembers_the_host),
+	KUNIT_CASE(swap_entries_carry_no_state),
+	KUNIT_CASE(a_run_of_entries_advances_by_one),
+	{}
+};
+
+static struct kunit_suite entry_suite = {
+	.name = "um_tlb_entry",
+	.test_cases = entry_cases,
+};
+
+#define PAGES 1000
+
+static unsigned long counted(enum um_tlb_counter counter)
+{
+	unsigned long total = 0;
+	int cpu;
+
+	for_each_possible_cpu(cpu)
+		total += per_cpu(um_tlb_stats, cpu).count[counter];
+	return total;
+}
+
+static struct page **contiguous_pages(struct kunit *test)
+{
+	struct page **pages = kunit_kcalloc(test, PAGES, sizeof(*pages),
+					    GFP_KERNEL);
+	char *mem = alloc_pages_exact(PAGES * PAGE_SIZE, GFP_KERNEL);
+	int i;
+
+	KUNIT_ASSERT_NOT_NULL(test, pages);
+	KUNIT_ASSERT_NOT_NULL(test, mem);
+	for (i = 0; i < PAGES; i++)
+		pages[i] = virt_to_page(mem + i * PAGE_SIZE);
+	return pages;
+}
+
+static void contiguous_pages_take_one_call(struct kunit *test)
+{
+	struct page **pages = contiguous_pages(test);
+	unsigned long fills, invalidates;
+	char *addr;
+	int i;
+
+	/* let go of what others freed, so that it is not counted here */
+	vm_unmap_aliases();
+	fills = counted(UM_TLB_KERNEL_FILLS);
+	addr = vmap(pages, PAGES, VM_MAP, PAGE_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, addr);
+	KUNIT_EXPECT_EQ(test, counted(UM_TLB_KERNEL_FILLS) - fills, 1);
+
+	for (i = 0; i < PAGES; i++)
+		addr[i * PAGE_SIZE] = i;
+	for (i = 0; i < PAGES; i++)
+		KUNIT_EXPECT_EQ(test, *(char *)page_address(pages[i]), (char)i);
+
+	invalidates = counted(UM_TLB_KERNEL_INVALIDATES);
+	vunmap(addr);
+	vm_unmap_aliases();
+	KUNIT_EXPECT_LE(test, counted(UM_TLB_KERNEL_INVALIDATES) - invalidates,
+			2);
+
+	free_pages_exact(page_address(pages[0]), PAGES * PAGE_SIZE);
+}
+
+static void scattered_pages_are_all_right(struct kunit *test)
+{
+	struct page **pages = contiguous_pages(test);
+	char *mem = page_address(pages[0]), *addr;
+	int i;
+
+	for (i = 0; i < PAGES; i++)
+		pages[i] = virt_to_page(mem + (i * 7 % PAGES) * PAGE_SIZE);
+	addr = vmap(pages, PAGES, VM_MAP, PAGE_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, addr);
+
+	for (i = 0; i < PAGES; i++)
+		*(int *)(addr + i * PAGE_SIZE) = i;
+	for (i = 0; i < PAGES; i++)
+		KUNIT_EXPECT_EQ(test, *(int *)page_address(pages[i]), i);
+
+	vunmap(addr);
+	free_pages_exact(mem, PAGES * PAGE_SIZE);
+}
+
+static void an_unmapped_address_is_reported(struct kunit *test)
+{
+	char *addr = vmalloc(2 * PAGE_SIZE), byte;
+
+	KUNIT_ASSERT_NOT_NULL(test, addr);
+	KUNIT_EXPECT_EQ(test, copy_from_kernel_nofault(&byte, addr, 1), 0);
+	vfree(addr);
+	vm_unmap_aliases();
+	KUNIT_EXPECT_EQ(test, copy_from_kernel_nofault(&byte, addr, 1),
+			-EFAULT);
+}
+
+static struct kunit_case kernel_cases[] = {
+	KUNIT_CASE(contiguous_pages_take_one_call),
+	KUNIT_CASE(scattered_pages_are_all_right),
+	KUNIT_CASE(an_unmapped_address_is_reported),
+	{}
+};
+
+static struct kunit_suite kernel_suite = {
+	.name = "um_tlb_kernel",
+	.test_cases = kernel_cases,
+};
+
+kunit_test_suites(&entry_suite, &kernel_suite);

@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Guest code may jump to the system-call instructions in its stub page, with
+ * registers of its choice. In seccomp mode the filter of the host process must
+ * let no mprotect through that adds PROT_WRITE: protection is raised by the
+ * kernel alone. An mprotect that only lowers is let through; it is tried too,
+ * which shows that the jump reaches such an instruction at all.
+ *
+ * Unpatched UML admits no mprotect in the stub, so the second case fails there.
+ * In ptrace mode there is no filter: the instruction is the guest's own system
+ * call, and none of this reaches the host.
+ */
+#include "memory.h"
+
+#include <sys/syscall.h>
+
+/* Above the highest user address; three pages, the lowest is code. */
+#define STUB_SEARCH_START 0x7ffffff00000ul
+#define STUB_SEARCH_END 0x7ffffffff000ul
+
+static sigjmp_buf back;
+
+static void jump_back(int sig)
+{
+	siglongjmp(back, sig);
+}
+
+static void catch_faults(void)
+{
+	static char stack[65536];
+	stack_t alternate = { .ss_sp = stack, .ss_size = sizeof(stack) };
+	struct sigaction action = { .sa_handler = jump_back,
+				    .sa_flags = SA_ONSTACK | SA_NODEFER };
+
+	require(sigaltstack(&alternate, NULL) == 0, "sigaltstack");
+	sigaction(SIGSEGV, &action, NULL);
+	sigaction(SIGBUS, &action, NULL);
+	sigaction(SIGILL, &action, NULL);
+	sigaction(SIGTRAP, &action, NULL);
+}
+
+/* The address of a "syscall" instruction in the stub's code. */
+static char *stub_syscall(void)
+{
+	char *volatile page = (char *)STUB_SEARCH_START;
+
+	for (; page < (char *)STUB_SEARCH_END; page += PAGE) {
+		volatile unsigned char *code = (volatile unsigned char *)page;
+		int i;
+
+		if (sigsetjmp(back, 1))
+			continue;
+		for (i = 0; i < (int)PAGE - 1; i++)
+			if (code[i] == 0x0f && code[i + 1] == 0x05)
+				return page + i;
+	}
+	return NULL;
+}
+
+/* Comes back through a signal handler, or not at all. */
+static void jump_into_stub(char *instruction, char *page, long prot)
+{
+	if (sigsetjmp(back, 1))
+		return;
+	asm volatile("jmp *%0" : :
+		     "r"(instruction), "a"(SYS_mprotect), "D"(page), "S"(PAGE),
+		     "d"(prot) : "memory");
+	__builtin_unreachable();
+}
+
+/* Exits 0 if the page could not be written after the jump, 42 if it could. */
+static void attack(char *page, long prot)
+{
+	char *instruction;
+
+	catch_faults();
+	instruction = stub_syscall();
+	if (!instruction)
+		_exit(43);
+	jump_into_stub(instruction, page, prot);
+	if (sigsetjmp(back, 1))
+		_exit(0);
+	*(volatile char *)page = 1;
+	_exit(42);
+}
+
+static int status_of_attack(char *page, long prot)
+{
+	int status;
+	pid_t child = fork_or_fail();
+
+	if (!child)
+		attack(page, prot);
+	require(waitpid(child, &status, 0) == child, "waitpid");
+	return status;
+}
+
+static char *read_only_page(void)
+{
+	char *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	require(page != MAP_FAILED, "mmap");
+	page[0] = 7;
+	require(mprotect(page, PAGE, PROT_READ) == 0, "mprotect");
+	return page;
+}
+
+static void the_stub_cannot_raise_protection(void)
+{
+	char *page = read_only_page();
+	int status = status_of_attack(page, PROT_READ | PROT_WRITE);
+
+	check(WIFSIGNALED(status) || WEXITSTATUS(status) == 0,
+	      "the page could be written, status 0x%x", status);
+	check(page[0] == 7, "the page reads %d", page[0]);
+}
+
+static void the_stub_can_be_reached(void)
+{
+	char *page = read_only_page();
+	int status = status_of_attack(page, PROT_READ);
+
+	check(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+	      "a lowering mprotect in the stub ended with 0x%x", status);
+	check(page[0] == 7, "the page reads %d", page[0]);
+}
+
+int main(void)
+{
+	static const struct ktap_case cases[] = {
+		{ "the_stub_cannot_raise_protection",
+		  the_stub_cannot_raise_protection, 0 },
+		{ "the_stub_can_be_reached", the_stub_can_be_reached, 0 },
+	};
+
+	return ktap_main(cases, sizeof(cases) / sizeof(cases[0]));
+}

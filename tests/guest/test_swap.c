@@ -1,0 +1,492 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Swap: pages that leave memory and come back, mostly into another frame.
+ *
+ * Under memory pressure, and on request (MADV_PAGEOUT), with swap turned on
+ * before and after a fork, and off while processes live; private and shared
+ * pages; protections, moves and zaps of pages that are out at that moment.
+ * What it hunts is a translation to the frame that a page had before it went
+ * (which is somebody else's by now), and a page entry whose own bits were
+ * taken for part of a swap entry, or the other way round.
+ *
+ *   test_swap              the cases; give the guest little memory (128 MiB)
+ *   test_swap -- CMD...    turn swap on and become CMD
+ *
+ * The swap file is made on the root file system, which must have room for it.
+ */
+#include "memory.h"
+
+#include <sys/swap.h>
+#include <sys/sysinfo.h>
+
+#define SWAP_FILE "/var/tmp/uml-test-swap"
+#define SWAP_PAGES (192 * 256ul)
+#define PAGES 1500
+#define RW (PROT_READ | PROT_WRITE)
+
+/* A file of zeroes with a swap header of version 1 (see mkswap(8)). */
+static void make_swap_file(void)
+{
+	static char block[256 * PAGE];
+	uint32_t *header = (uint32_t *)(block + 1024);
+	int fd;
+
+	mkdir("/var", 0755);
+	mkdir("/var/tmp", 01777);
+	fd = open(SWAP_FILE, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	require_call(fd >= 0);
+	for (size_t i = 0; i < SWAP_PAGES / 256; i++)
+		require_call(write(fd, block, sizeof(block)) ==
+			     sizeof(block));
+	header[0] = 1;
+	header[1] = SWAP_PAGES - 1;
+	memcpy(block + PAGE - 10, "SWAPSPACE2", 10);
+	require_call(pwrite(fd, block, PAGE, 0) == (ssize_t)PAGE);
+	require_call(fsync(fd) == 0);
+	close(fd);
+}
+
+static void swap_on(void)
+{
+	require_call(swapon(SWAP_FILE, 0) == 0);
+}
+
+static void swap_off(void)
+{
+	require_call(swapoff(SWAP_FILE) == 0);
+}
+
+static size_t memory_pages(void)
+{
+	struct sysinfo info;
+
+	require_call(sysinfo(&info) == 0);
+	return info.totalram * info.mem_unit / PAGE;
+}
+
+/* How many pages of a private range are out, by /proc/self/pagemap. */
+static size_t pages_out(char *base, size_t pages)
+{
+	int fd = open("/proc/self/pagemap", O_RDONLY);
+	size_t out = 0;
+
+	require_call(fd >= 0);
+	for (size_t i = 0; i < pages; i++) {
+		uint64_t entry;
+
+		require_call(pread(fd, &entry, 8, ((uintptr_t)base / PAGE + i) *
+				   8) == 8);
+		out += entry >> 62 & 1;
+	}
+	close(fd);
+	return out;
+}
+
+/* The same for the whole guest. */
+static size_t swap_in_use(void)
+{
+	struct sysinfo info;
+
+	require_call(sysinfo(&info) == 0);
+	return (info.totalswap - info.freeswap) * info.mem_unit / PAGE;
+}
+
+/* Page them out, and see that most of them went. */
+static void page_out(char *base, size_t pages)
+{
+	size_t out = 0;
+
+	for (int tries = 0; tries < 10 && out < pages / 2; tries++) {
+		require_call(!madvise(base, pages * PAGE, MADV_PAGEOUT));
+		out = pages_out(base, pages);
+	}
+	check(out >= pages / 2, "only %zu of %zu pages are out", out, pages);
+}
+
+/* Another process that wants more than all memory for a moment. */
+static void squeeze(void)
+{
+	pid_t hog = fork_or_fail();
+
+	if (hog == 0) {
+		size_t pages = memory_pages() * 11 / 10;
+		char *p = map_private(pages);
+
+		for (size_t i = 0; i < pages; i++)
+			*(uint64_t *)(p + i * PAGE) = i;
+		for (size_t i = 0; i < pages; i++)
+			check(*(uint64_t *)(p + i * PAGE) == i, "hog's page");
+		finish();
+	}
+	wait_for(hog);
+}
+
+static void out_and_in(void)
+{
+	char *p = map_private(PAGES), *junk;
+	uint32_t tag[PAGES];
+
+	swap_on();
+	for (uint32_t i = 0; i < PAGES; i++) {
+		tag[i] = 0x1000 + i;
+		page_fill(p + i * PAGE, tag[i]);
+	}
+	for (uint32_t round = 0; round < 6; round++) {
+		page_out(p, PAGES);
+		/* Take the frames that just became free. */
+		junk = map_private(PAGES);
+		fill_pages(junk, PAGES, 0x900000);
+		for (uint32_t i = 0; i < PAGES; i++) {
+			uint32_t page = rng(PAGES);
+
+			check_page(p + page * PAGE, tag[page]);
+			if (rng(3) == 0) {
+				tag[page] = rng(1 << 24) + 1;
+				page_fill(p + page * PAGE, tag[page]);
+			}
+		}
+		for (uint32_t i = 0; i < PAGES; i++)
+			check_page(p + i * PAGE, tag[i]);
+		check_pages(junk, PAGES, 0x900000);
+		unmap(junk, PAGES);
+	}
+	unmap(p, PAGES);
+	swap_off();
+}
+
+/* Both sides look at everything, rewrite their share and look again. */
+static void both_sides(char *p, size_t pages, uint32_t old, pid_t child,
+		       struct line *other, bool press)
+{
+	uint32_t mine = child ? 0x400000 : 0x800000;
+
+	for (size_t i = 0; i < pages; i++)
+		check_page(p + i * PAGE, old + i);
+	tell(other);
+	hear(other);
+	for (size_t i = !child; i < pages; i += 3)
+		page_fill(p + i * PAGE, mine + i);
+	tell(other);
+	hear(other);
+	if (press && child)
+		squeeze();
+	tell(other);
+	hear(other);
+	for (size_t i = 0; i < pages; i++)
+		check_page(p + i * PAGE,
+			   (i % 3 == !child ? mine : old) + i);
+}
+
+static void before_fork(void)
+{
+	char *p = map_private(PAGES);
+	struct line other;
+	pid_t child;
+
+	swap_on();
+	for (int round = 0; round < 4; round++) {
+		fill_pages(p, PAGES, 0x1000);
+		page_out(p, PAGES);
+		/* Some of them are back, unchanged, when the fork comes. */
+		for (int i = 0; i < PAGES && round % 2; i += 5)
+			check_page(p + i * PAGE, 0x1000 + i);
+		child = fork_with_line(&other);
+		both_sides(p, PAGES, 0x1000, child, &other, round > 1);
+		if (child == 0)
+			finish();
+		wait_for(child);
+		line_close(&other);
+		/* The parent is the only owner again. */
+		for (int i = 0; i < PAGES; i++)
+			page_fill(p + i * PAGE, 0x2000 + i);
+		page_out(p, PAGES);
+		check_pages(p, PAGES, 0x2000);
+	}
+	unmap(p, PAGES);
+	swap_off();
+}
+
+static void after_fork(void)
+{
+	char *p = map_private(PAGES);
+	struct line other;
+	pid_t child;
+
+	fill_pages(p, PAGES, 0x1000);
+	child = fork_with_line(&other);
+	if (child) {
+		swap_on();
+		squeeze();
+		check(pages_out(p, PAGES) > 0, "nothing went out");
+		tell(&other);
+		hear(&other);
+	} else {
+		tell(&other);
+		hear(&other);
+	}
+	both_sides(p, PAGES, 0x1000, child, &other, true);
+	if (child == 0)
+		finish();
+	wait_for(child);
+	fill_pages(p, PAGES, 0x2000);
+	squeeze();
+	check_pages(p, PAGES, 0x2000);
+	unmap(p, PAGES);
+	swap_off();
+}
+
+/* More pages than memory, in order and in random order. */
+static void pressure(void)
+{
+	uint32_t pages = memory_pages() * 13 / 10;
+	uint32_t *order = malloc(pages * sizeof(*order));
+	char *p;
+
+	swap_on();
+	p = map_private(pages);
+	shuffle(order, pages);
+	fill_pages(p, pages, 0x1000);
+	check(pages_out(p, pages) > pages / 10, "no pressure");
+	for (uint32_t i = 0; i < pages; i++)
+		check_page(p + order[i] * PAGE, 0x1000 + order[i]);
+	for (uint32_t i = 0; i < pages; i += 2)
+		page_fill(p + order[i] * PAGE, 0x100000 + i);
+	for (uint32_t i = 0; i < pages; i++)
+		check_page(p + order[i] * PAGE,
+			   i % 2 ? 0x1000 + order[i] : 0x100000 + i);
+	unmap(p, pages);
+	swap_off();
+}
+
+/* Twice 0.6 of memory, from the moment that both sides have written. */
+static void pressure_and_fork(void)
+{
+	uint32_t pages = memory_pages() * 6 / 10;
+	char *p = map_private(pages);
+	struct line other;
+	pid_t child;
+
+	swap_on();
+	for (int round = 0; round < 2; round++) {
+		uint32_t tag;
+
+		fill_pages(p, pages, 0x1000);
+		child = fork_with_line(&other);
+		tag = child ? 0x400000 : 0x800000;
+		for (uint32_t i = 0; i < pages; i++) {
+			check_page(p + i * PAGE, 0x1000 + i);
+			page_fill(p + i * PAGE, tag + i);
+		}
+		tell(&other);
+		hear(&other);
+		for (uint32_t i = 0; i < pages; i++)
+			check_page(p + i * PAGE, tag + i);
+		if (child == 0)
+			finish();
+		wait_for(child);
+		line_close(&other);
+		check_pages(p, pages, tag);
+	}
+	unmap(p, pages);
+	swap_off();
+}
+
+/* swapoff brings every page of living processes back. */
+static void off_while_they_live(void)
+{
+	char *p = map_private(PAGES), *shared = map_shared(PAGES);
+	struct line other;
+	pid_t child;
+
+	swap_on();
+	fill_pages(p, PAGES, 0x1000);
+	fill_pages(shared, PAGES, 0x3000);
+	page_out(p, PAGES);
+	child = fork_with_line(&other);
+	for (int i = !child; i < PAGES; i += 3)
+		page_fill(p + i * PAGE, (child ? 0x10000 : 0x20000) + i);
+	require_call(!madvise(p, PAGES * PAGE, MADV_PAGEOUT));
+	tell(&other);
+	hear(&other);
+	if (child) {
+		squeeze();
+		swap_off();
+	}
+	tell(&other);
+	hear(&other);
+	check(pages_out(p, PAGES) == 0, "swap is off, pages are out");
+	for (int i = 0; i < PAGES; i++)
+		check_page(p + i * PAGE, i % 3 != !child ? 0x1000 + i :
+			   (child ? 0x10000 : 0x20000) + i);
+	check_pages(shared, PAGES, 0x3000);
+	fill_pages(p, PAGES, child ? 0x30000 : 0x40000);
+	tell(&other);
+	hear(&other);
+	check_pages(p, PAGES, child ? 0x30000 : 0x40000);
+	if (child == 0)
+		finish();
+	wait_for(child);
+}
+
+/* Shared memory goes out too, and is one for both sides when it is back. */
+static void shared_memory(void)
+{
+	char *p = map_shared(PAGES);
+	char *again;
+	struct line other;
+	pid_t child;
+
+	swap_on();
+	fill_pages(p, PAGES, 0x1000);
+	child = fork_with_line(&other);
+	for (uint32_t round = 0; round < 3; round++) {
+		for (int i = !child; i < PAGES; i += 2)
+			page_fill(p + i * PAGE, 0x2000 + round + i);
+		tell(&other);
+		hear(&other);
+		if (child) {
+			squeeze();
+			check(swap_in_use() > PAGES / 2, "%zu pages went out", swap_in_use());
+		}
+		tell(&other);
+		hear(&other);
+		check_pages(p, PAGES, 0x2000 + round);
+		tell(&other);
+		hear(&other);
+	}
+	if (child == 0)
+		finish();
+	wait_for(child);
+	/* A second mapping of the same memory, while the first is out. */
+	squeeze();
+	check(swap_in_use() > PAGES / 2, "%zu pages went out", swap_in_use());
+	again = mremap(p, 0, PAGES * PAGE, MREMAP_MAYMOVE);
+	require_call(again != MAP_FAILED);
+	check_pages(again, PAGES, 0x2002);
+	fill_pages(again, PAGES, 0x5000);
+	check_pages(p, PAGES, 0x5000);
+	unmap(again, PAGES);
+	unmap(p, PAGES);
+	swap_off();
+}
+
+/* The protection of a page that is out changes; it comes back with the new. */
+static void protection_while_out(void)
+{
+	char *p = map_private(PAGES);
+
+	probe_init();
+	swap_on();
+	fill_pages(p, PAGES, 0x1000);
+	for (int round = 0; round < 4; round++) {
+		page_out(p, PAGES);
+		protect(p, PAGES, round % 2 ? PROT_NONE : PROT_READ);
+		for (int i = 0; i < PAGES; i += 50)
+			check_probe(probe_write(p + i * PAGE), PROBE_ACCERR,
+				    "lowered while out");
+		if (round % 2)
+			protect(p, PAGES, PROT_READ);
+		check_pages(p, PAGES, 0x1000 + round);
+		for (int i = 0; i < PAGES; i += 50)
+			check_probe(probe_write(p + i * PAGE), PROBE_ACCERR,
+				    "back and read-only");
+		page_out(p, PAGES);
+		protect(p, PAGES, RW);
+		fill_pages(p, PAGES, 0x1000 + round + 1);
+	}
+	unmap(p, PAGES);
+	swap_off();
+}
+
+/* Moved, emptied and replaced while out. */
+static void moved_while_out(void)
+{
+	char *p = map_private(PAGES), *place = map_private(PAGES);
+
+	probe_init();
+	swap_on();
+	for (uint32_t round = 0; round < 3; round++) {
+		fill_pages(p, PAGES, 0x1000 + round);
+		fill_pages(place, PAGES, 0x5000);
+		page_out(p, PAGES);
+		page_out(place, PAGES);
+		require_call(mremap(p, PAGES * PAGE, PAGES * PAGE,
+				    MREMAP_MAYMOVE | MREMAP_FIXED, place) ==
+			     place);
+		check_probe(probe_read(p), PROBE_MAPERR, "moved away");
+		check_pages(place, PAGES, 0x1000 + round);
+		page_out(place, PAGES);
+		require_call(!madvise(place + 10 * PAGE, 100 * PAGE,
+				      MADV_DONTNEED));
+		map_at(place + 200 * PAGE, 100, RW, MAP_PRIVATE | MAP_FIXED,
+		       -1, 0);
+		check_zero(place + 10 * PAGE, 100);
+		check_zero(place + 200 * PAGE, 100);
+		check_pages(place, 10, 0x1000 + round);
+		check_pages(place + 300 * PAGE, PAGES - 300,
+			    0x1000 + round + 300);
+		map_at(p, PAGES, RW, MAP_PRIVATE | MAP_FIXED_NOREPLACE, -1, 0);
+	}
+	unmap(p, PAGES);
+	unmap(place, PAGES);
+	swap_off();
+}
+
+/*
+ * Pages that the kernel may drop without writing them out, because they were
+ * clean: given up with MADV_FREE, or read back from swap. A write must be
+ * noticed, or it goes with the page.
+ */
+static void clean_pages(void)
+{
+	char *p = map_private(PAGES);
+
+	swap_on();
+	for (uint32_t round = 0; round < 3; round++) {
+		fill_pages(p, PAGES, 0x1000 + round);
+		require_call(madvise(p, PAGES * PAGE, MADV_FREE) == 0);
+		for (int i = 0; i < PAGES; i += 2)
+			page_fill(p + i * PAGE, 0x2000 + round + i);
+		squeeze();
+		for (uint32_t i = 0; i < PAGES; i++)
+			check(page_is(p + i * PAGE, (i % 2 ? 0x1000 : 0x2000) +
+				      round + i) ||
+			      (i % 2 && page_is(p + i * PAGE, 0)),
+			      "given up, page %u", i);
+		fill_pages(p, PAGES, 0x3000 + round);
+		page_out(p, PAGES);
+		check_pages(p, PAGES, 0x3000 + round);
+		for (int i = 0; i < PAGES; i += 2)
+			page_fill(p + i * PAGE, 0x4000 + round + i);
+		page_out(p, PAGES);
+		for (uint32_t i = 0; i < PAGES; i++)
+			check_page(p + i * PAGE, (i % 2 ? 0x3000 : 0x4000) +
+				   round + i);
+	}
+	unmap(p, PAGES);
+	swap_off();
+}
+
+static const struct ktap_case cases[] = {
+	{ "out and in", out_and_in, 0 },
+	{ "swap before fork", before_fork, 0 },
+	{ "swap turned on after fork", after_fork, 0 },
+	{ "pressure", pressure, 0 },
+	{ "pressure and fork", pressure_and_fork, 0 },
+	{ "swap turned off while they live", off_while_they_live, 0 },
+	{ "shared memory", shared_memory, 0 },
+	{ "protection changed while out", protection_while_out, 0 },
+	{ "moved while out", moved_while_out, 0 },
+	{ "clean pages written", clean_pages, 0 },
+};
+
+int main(int argc, char **argv)
+{
+	make_swap_file();
+	if (argc > 2 && !strcmp(argv[1], "--")) {
+		swap_on();
+		execvp(argv[2], argv + 2);
+		require(false, "%s: %s", argv[2], strerror(errno));
+	}
+	return KTAP_MAIN(cases);
+}

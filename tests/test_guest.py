@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs the programs of tests/guest/ in a guest and reads their KTAP.
+
+Each program is one test, in each way the kernel can run (seccomp with 1 and 2
+CPUs, ptrace with 1). It passes if its KTAP is whole and every case is "ok", if
+it exits with 0, and if the kernel log is clean. What KTAP allows beyond that is
+a failure here: a case that is skipped, a case that is missing, a stray line.
+
+The time limits are for a busy machine and a kernel with debugging.
+"""
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from conftest import Guest
+
+SOURCES = Path(__file__).with_name("guest")
+
+
+@dataclass(frozen=True)
+class Run:
+    """How one program is run."""
+
+    argv: tuple[str, ...]
+    mem: str = "1G"
+    timeout_s: int = 180
+    one_cpu: bool = False
+
+    @property
+    def name(self) -> str:
+        """For the test's id; the program that prints the KTAP comes last."""
+        return "+".join(word for word in self.argv if word.startswith("test_"))
+
+
+RUNS = (
+    Run(("test_fork_cow",)),
+    Run(("test_mprotect",)),
+    Run(("test_mmap",)),
+    Run(("test_vmspace_exec",)),
+    Run(("test_stub_attack",)),
+    Run(("test_random", "8")),
+    Run(("test_max_map_count",), mem="1280M", timeout_s=400),
+    # Pages taken from, or protected in, a process that runs on another CPU
+    # need a shootdown that is complete, which the kernel does not have yet.
+    Run(("test_fork_threads",), one_cpu=True),
+    Run(("test_swap",), mem="128M", timeout_s=400, one_cpu=True),
+    Run(("test_swap", "--", "test_random", "8"), mem="128M", one_cpu=True),
+    Run(("test_swap", "--", "test_fork_cow"), mem="96M", one_cpu=True),
+)
+
+RESULT = re.compile(r"(ok|not ok) (\d+) ([^#\n]+)")
+
+
+def ktap_faults(text: str) -> list[str]:
+    """What keeps this output from being a complete success; empty if nothing."""
+    lines = text.splitlines()
+    plan = re.fullmatch(r"1\.\.(\d+)", lines[1]) if len(lines) > 1 else None
+    if not plan or lines[0] != "KTAP version 1":
+        return [f"no KTAP header and plan: {lines[:2]}"]
+    faults = []
+    count = 0
+    for line in lines[2:]:
+        if line.startswith("# "):
+            continue
+        result = RESULT.fullmatch(line)
+        if not result:
+            faults.append(f"unexpected line: {line!r}")
+            continue
+        count += 1
+        if int(result[2]) != count:
+            faults.append(f"number {result[2]} where {count} was due: {line!r}")
+        if result[1] != "ok":
+            faults.append(line)
+    planned = int(plan[1])
+    if planned == 0 or count != planned:
+        faults.append(f"{planned} cases planned, {count} reported")
+    return faults
+
+
+def check_run(guest: Guest, run: Run) -> None:
+    """Runs it and fails with everything that is wrong, and the output."""
+    done = guest.run(list(run.argv), mem=run.mem, timeout=run.timeout_s)
+    faults = ktap_faults(done.out)
+    if done.code:
+        faults.append(f"exit status {done.code}")
+    if faults:
+        pytest.fail("\n".join([*faults, "--- output", done.out, done.err]),
+                    pytrace=False)
+
+
+@pytest.mark.parametrize("run", [run for run in RUNS if not run.one_cpu],
+                         ids=lambda run: run.name)
+def test_program(guest: Guest, run: Run) -> None:
+    """In all three ways."""
+    check_run(guest, run)
+
+
+@pytest.mark.parametrize("guest", [("seccomp", 1), ("ptrace", 1)], indirect=True,
+                         ids=lambda way: f"{way[0]}-{way[1]}cpu")
+@pytest.mark.parametrize("run", [run for run in RUNS if run.one_cpu],
+                         ids=lambda run: run.name)
+def test_program_on_one_cpu(guest: Guest, run: Run) -> None:
+    """Where nothing can run beside the kernel."""
+    check_run(guest, run)
+
+
+def test_every_program_is_run() -> None:
+    """A new file in tests/guest/ must be in RUNS."""
+    programs = {source.stem for source in SOURCES.glob("test_*.c")}
+    assert {run.argv[0] for run in RUNS} == programs
+
+
+@pytest.mark.parametrize("text, fault", [
+    ("", "no KTAP header"),
+    ("KTAP version 1\n1..1\n", "1 cases planned, 0 reported"),
+    ("KTAP version 1\n1..0\n", "0 cases planned"),
+    ("KTAP version 1\n1..1\nnot ok 1 a\n", "not ok 1 a"),
+    ("KTAP version 1\n1..2\nok 1 a\nok 3 b\n", "number 3 where 2"),
+    ("KTAP version 1\n1..1\nok 1 a\nok 2 b\n", "1 cases planned, 2 reported"),
+    ("KTAP version 1\n1..1\nok 1 a # SKIP no reason\n", "unexpected line"),
+    ("KTAP version 1\n1..1\nok 1 a # TODO\n", "unexpected line"),
+    ("KTAP version 1\n1..1\nok 1 a\nBail out!\n", "unexpected line"),
+    ("1..1\nok 1 a\n", "no KTAP header"),
+])
+def test_ktap_faults_are_seen(text: str, fault: str) -> None:
+    """The reader itself: each of these is no success."""
+    assert any(fault in found for found in ktap_faults(text))
+
+
+def test_good_ktap_is_good() -> None:
+    """And this one is."""
+    assert not ktap_faults("KTAP version 1\n1..2\n# note\nok 1 a b\nok 2 c\n")
