@@ -12,7 +12,7 @@ KUNIT = REPO / "build" / "src" / "uml-vas" / "tools" / "testing" / "kunit" / "ku
 def test_suites_pass(guest: Guest) -> None:
     """At least one test of ours ran, and none failed."""
     assert KUNIT.is_file(), f"{KUNIT} is missing: run `make` first"
-    done = guest.run(["true"], append="kunit.enable=1 kunit.filter_glob=um_*")
+    done = guest.run(["true"], append="kunit.enable=1 kunit.autorun=1 kunit.filter_glob=um_*")
     assert done.code == 0, done.err
     parsed = subprocess.run([sys.executable, str(KUNIT), "parse"], input=done.log,
                             capture_output=True, text=True, check=False, timeout=60)

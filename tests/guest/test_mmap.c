@@ -13,6 +13,8 @@
 
 #include <sys/ipc.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
 
 #define PAGES 64
 #define MIB (1ul << 20)
@@ -397,6 +399,44 @@ static void truncate_files(void)
 	truncated(disk_file(PAGES, 0));
 }
 
+/* The file becomes shorter by another process's doing. */
+static void truncated_by_another(void)
+{
+	int fd = memory_file(PAGES, 0x1000);
+	char *p = map_at(NULL, PAGES, RW, MAP_SHARED, fd, 0);
+	struct line line;
+	pid_t child;
+
+	probe_init();
+	check_pages(p, PAGES, 0x1000);
+	child = fork_with_line(&line);
+	for (int round = 0; round < 10; round++) {
+		fill_pages(p, child ? 0 : PAGES, 0x2000 + round);
+		tell(&line);
+		hear(&line);
+		check_pages(p, PAGES, 0x2000 + round);
+		tell(&line);
+		hear(&line);
+		if (child)
+			require_call(ftruncate(fd, 3 * PAGE) == 0);
+		tell(&line);
+		hear(&line);
+		check_probe(probe_read(p + 3 * PAGE), PROBE_BUS, "cut off");
+		check_probe(probe_write(p + (PAGES - 1) * PAGE), PROBE_BUS,
+			    "cut off");
+		check_pages(p, 3, 0x2000 + round);
+		tell(&line);
+		hear(&line);
+		if (child)
+			require_call(ftruncate(fd, PAGES * PAGE) == 0);
+		tell(&line);
+		hear(&line);
+	}
+	if (!child)
+		finish();
+	wait_for(child);
+}
+
 static void program_break(void)
 {
 	char *start;
@@ -456,6 +496,50 @@ static void far_apart(void)
 			check_probe(probe_read((char *)where[i]), PROBE_MAPERR,
 				    "unmapped in one call");
 	}
+}
+
+/*
+ * One system call changes pages at very many places: more than any list of
+ * changed ranges may hold.
+ */
+static void many_places(void)
+{
+	enum { PLACES = 200 };
+	static struct iovec vector[PLACES];
+	int fd = memory_file(3 * PLACES, 0x10000);
+	int self = syscall(SYS_pidfd_open, getpid(), 0);
+	const off_t part = PLACES * PAGE;
+	pid_t child;
+
+	require_call(self >= 0);
+	for (uintptr_t i = 0; i < PLACES; i++) {
+		char *at = (char *)(0x100000000000 + (i << 30) + i * PAGE);
+
+		vector[i].iov_base = map_at(at, 1, RW, MAP_PRIVATE |
+					    MAP_FIXED_NOREPLACE, -1, 0);
+		vector[i].iov_len = PAGE;
+		if (i % 2)
+			check_page(at, 0);
+	}
+	require_call(preadv(fd, vector, PLACES, 0) == part);
+	for (int i = 0; i < PLACES; i++)
+		check_page(vector[i].iov_base, 0x10000 + i);
+	child = fork_or_fail();
+	require_call(preadv(fd, vector, PLACES, child ? part : 2 * part) ==
+		     part);
+	for (int i = 0; i < PLACES; i++)
+		check_page(vector[i].iov_base,
+			   0x10000 + (child ? PLACES : 2 * PLACES) + i);
+	if (!child)
+		finish();
+	wait_for(child);
+	for (int i = 0; i < PLACES; i++)
+		check_page(vector[i].iov_base, 0x10000 + PLACES + i);
+	require_call(syscall(SYS_process_madvise, self, vector, PLACES / 2,
+			     MADV_DONTNEED, 0) == part / 2);
+	for (int i = 0; i < PLACES; i++)
+		check_page(vector[i].iov_base,
+			   i < PLACES / 2 ? 0 : 0x10000 + PLACES + i);
 }
 
 /*
@@ -765,8 +849,10 @@ static const struct ktap_case cases[] = {
 	{ "madvise: free", lazy_free, 0 },
 	{ "holes punched into files", punch_holes, 0 },
 	{ "truncated files", truncate_files, 0 },
+	{ "truncated by another process", truncated_by_another, 0 },
 	{ "program break", program_break, 0 },
 	{ "far apart", far_apart, 0 },
+	{ "many places in one call", many_places, 0 },
 	{ "page tables freed", page_tables_freed, 0 },
 	{ "mlock", locked, 0 },
 	{ "code changed and moved", code, 0 },

@@ -531,6 +531,45 @@ static void ptrace_memory(void)
 	wait_for(child);
 }
 
+/*
+ * A process writes its own pages through a file, past its own translations:
+ * file pages that it has only read, pages that it shares with a child.
+ */
+static void own_memory_file(void)
+{
+	static uint64_t page[PAGE_WORDS];
+	int fd = open("/proc/self/mem", O_RDWR);
+	char *anonymous = map_private(PAGES);
+	char *file = map_at(NULL, PAGES, RW, MAP_PRIVATE,
+			    memory_file(PAGES, 0x1000), 0);
+	struct line line;
+	pid_t child;
+
+	require_call(fd >= 0);
+	fill_pages(anonymous, PAGES, 0x2000);
+	check_pages(file, PAGES, 0x1000);
+	child = fork_with_line(&line);
+	if (child == 0) {
+		hear(&line);
+		check_pages(anonymous, PAGES, 0x2000);
+		check_pages(file, PAGES, 0x1000);
+		finish();
+	}
+	for (int i = 0; i < PAGES; i += 2) {
+		page_fill(page, 0x3000 + i);
+		require_call(pwrite(fd, page, PAGE, (off_t)anonymous +
+				    i * PAGE) == (ssize_t)PAGE);
+		require_call(pwrite(fd, page, PAGE, (off_t)file + i * PAGE) ==
+			     (ssize_t)PAGE);
+	}
+	for (int i = 0; i < PAGES; i++) {
+		check_page(anonymous + i * PAGE, (i % 2 ? 0x2000 : 0x3000) + i);
+		check_page(file + i * PAGE, (i % 2 ? 0x1000 : 0x3000) + i);
+	}
+	tell(&line);
+	wait_for(child);
+}
+
 static void process_vm(void)
 {
 	char *p = map_private(PAGES), *own = map_private(PAGES);
@@ -702,6 +741,7 @@ static const struct ktap_case cases[] = {
 	{ "system calls on closed buffers", closed_buffers, 0 },
 	{ "system calls on good buffers", good_buffers, 0 },
 	{ "ptrace", ptrace_memory, 0 },
+	{ "own memory by /proc/self/mem", own_memory_file, 0 },
 	{ "process_vm_readv and writev", process_vm, 0 },
 	{ "futex between processes", futex_shared, 0 },
 	{ "futex words the kernel changes", futex_words, 0 },

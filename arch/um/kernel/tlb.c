@@ -49,6 +49,9 @@
 #define WINDOW_PAGES_MIN	16U
 #define WINDOW_PAGES_MAX	256U
 
+/* Changes are recorded in units of this: as many entries as a window has. */
+#define MARK_BYTES		(WINDOW_PAGES_MIN * PAGE_SIZE)
+
 /* How long a host process may take to stop before it is killed, in jiffies. */
 #define SHOOTDOWN_TIMEOUT	(2 * HZ)
 
@@ -64,14 +67,28 @@ static struct tlb_op kernel_ops[KERNEL_BATCH_OPS];
  * @start:	first address, bytes
  * @end:	first address behind
  *
+ * Records a little more, so that the changes that mostly follow need no lock.
+ *
  * Context: any; takes the um_tlb.lock of @mm.
  */
 void um_tlb_mark(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
 	struct um_tlb *tlb = &mm->context.tlb;
+	struct tlb_range *range;
+
+	if (start >= end)
+		return;
+
+	start = round_down(start, MARK_BYTES);
+	end = round_up(end, MARK_BYTES);
 
 	guard(spinlock_irqsave)(&tlb->lock);
-	tlb_ranges_add(&tlb->changed, start, end, false);
+	range = tlb_ranges_add(&tlb->changed, start, end, false);
+	/* The kernel's entries have no lock that would order this. */
+	if (mm != &init_mm) {
+		WRITE_ONCE(tlb->recorded_start, range->start);
+		WRITE_ONCE(tlb->recorded_end, range->end);
+	}
 }
 EXPORT_SYMBOL_GPL(um_tlb_mark);
 
@@ -94,6 +111,15 @@ void um_tlb_mark_tables_freed(struct mm_struct *mm, unsigned long addr)
 	tlb_ranges_add(&tlb->changed, start, start + PMD_SIZE, true);
 }
 
+static void take_changed(struct um_tlb *tlb, struct tlb_ranges *changed)
+{
+	guard(spinlock_irqsave)(&tlb->lock);
+	*changed = tlb->changed;
+	tlb->changed.nr = 0;
+	WRITE_ONCE(tlb->recorded_start, 0);
+	WRITE_ONCE(tlb->recorded_end, 0);
+}
+
 /**
  * um_tlb_start_empty() - leave a forked mm's host process as empty as it is
  * @mm:		the new mm, which does not run yet
@@ -102,17 +128,9 @@ void um_tlb_mark_tables_freed(struct mm_struct *mm, unsigned long addr)
  */
 void um_tlb_start_empty(struct mm_struct *mm)
 {
-	struct um_tlb *tlb = &mm->context.tlb;
+	struct tlb_ranges dropped;
 
-	guard(spinlock_irqsave)(&tlb->lock);
-	tlb->changed.nr = 0;
-}
-
-static void take_changed(struct um_tlb *tlb, struct tlb_ranges *changed)
-{
-	guard(spinlock_irqsave)(&tlb->lock);
-	*changed = tlb->changed;
-	tlb->changed.nr = 0;
+	take_changed(&mm->context.tlb, &dropped);
 }
 
 /*

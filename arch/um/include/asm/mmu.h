@@ -15,8 +15,11 @@
 
 /**
  * struct um_tlb - state of the translations of one mm
- * @lock:		protects @changed; innermost, taken with interrupts off
+ * @lock:		protects the next three; innermost, taken with interrupts off
  * @changed:		addresses whose translations changed since the last sync
+ * @recorded_start:	a part of @changed, to which a change need not be added
+ * @recorded_end:	again; may be read under a page-table lock alone, as the
+ *			walk takes it after these are reset
  * @runs:		odd while the host process may run guest code; written by
  *			the thread that holds the turnstile
  * @evicted:		nothing was sent successfully since the last eviction
@@ -29,6 +32,8 @@
 struct um_tlb {
 	spinlock_t lock;
 	struct tlb_ranges changed;
+	unsigned long recorded_start;
+	unsigned long recorded_end;
 	unsigned int runs;
 	bool evicted;
 	unsigned long next_miss;

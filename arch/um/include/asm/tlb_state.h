@@ -31,6 +31,20 @@
 
 void um_tlb_mark(struct mm_struct *mm, unsigned long start, unsigned long end);
 
+/*
+ * um_tlb_mark() under the page-table lock of the addresses (or for init_mm).
+ * Most changes lie close behind the one before and are recorded already.
+ */
+static inline void um_tlb_mark_entries(struct mm_struct *mm,
+				       unsigned long start, unsigned long end)
+{
+	struct um_tlb *tlb = &mm->context.tlb;
+
+	if (start < READ_ONCE(tlb->recorded_start) ||
+	    end > READ_ONCE(tlb->recorded_end))
+		um_tlb_mark(mm, start, end);
+}
+
 /**
  * pte_host_prot() - the rights that the host mapping of an entry has
  * @pte:	the entry
@@ -122,7 +136,7 @@ static inline void set_ptes(struct mm_struct *mm, unsigned long addr,
 	}
 
 	if (stale)
-		um_tlb_mark(mm, addr, end);
+		um_tlb_mark_entries(mm, addr, end);
 }
 
 /* Clears without recording: only where a flush of the address follows. */
@@ -138,7 +152,7 @@ static inline void pte_clear(struct mm_struct *mm, unsigned long addr,
 
 	/* Kernel unmappings are flushed late, many at once. */
 	if (mm != &init_mm && pte_on_host(*ptep))
-		um_tlb_mark(mm, addr, addr + PAGE_SIZE);
+		um_tlb_mark_entries(mm, addr, addr + PAGE_SIZE);
 }
 
 /* Used by the callers of an mmu_gather or of flush_tlb_range(). */
@@ -155,7 +169,8 @@ static inline pte_t ptep_get_and_clear_full(struct mm_struct *mm,
 
 /*
  * mprotect: no hardware changes an entry behind the kernel's back, so it need
- * not be cleared meanwhile, and set_ptes() can see that rights only get fewer.
+ * not be cleared meanwhile, and set_pte() can see that rights only get fewer.
+ * The mmu_gather of the caller records the change.
  */
 #define __HAVE_ARCH_PTEP_MODIFY_PROT_TRANSACTION
 static inline pte_t ptep_modify_prot_start(struct vm_area_struct *vma,
@@ -168,7 +183,7 @@ static inline void ptep_modify_prot_commit(struct vm_area_struct *vma,
 					   unsigned long addr, pte_t *ptep,
 					   pte_t old_pte, pte_t pte)
 {
-	set_ptes(vma->vm_mm, addr, ptep, pte, 1);
+	set_pte(ptep, pte);
 }
 
 #define __HAVE_ARCH_PTE_SAME

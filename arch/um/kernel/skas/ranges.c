@@ -62,18 +62,17 @@ static void insert_at(struct tlb_ranges *set, unsigned int i,
  * tlb_ranges_add() - note that translations changed
  * @set:		the set
  * @start:		first address
- * @end:		first address behind; nothing is added if not above @start
+ * @end:		first address behind, above @start
  * @tables_freed:	page tables were freed in the range
+ *
+ * Return: the range of the set that now covers it.
  */
-void tlb_ranges_add(struct tlb_ranges *set, unsigned long start,
-		    unsigned long end, bool tables_freed)
+struct tlb_range *tlb_ranges_add(struct tlb_ranges *set, unsigned long start,
+				 unsigned long end, bool tables_freed)
 {
 	struct tlb_range new = { start, end, tables_freed };
 	struct tlb_range *r;
 	unsigned int i;
-
-	if (start >= end)
-		return;
 
 	/* Find the place behind everything that lies far below. */
 	for (i = set->nr; i > 0; i--)
@@ -83,11 +82,10 @@ void tlb_ranges_add(struct tlb_ranges *set, unsigned long start,
 	if (i == set->nr || far_below(end, set->range[i].start)) {
 		if (set->nr == TLB_RANGES_MAX) {
 			merge_closest_pair(set);
-			tlb_ranges_add(set, start, end, tables_freed);
-			return;
+			return tlb_ranges_add(set, start, end, tables_freed);
 		}
 		insert_at(set, i, new);
-		return;
+		return &set->range[i];
 	}
 
 	r = &set->range[i];
@@ -99,4 +97,5 @@ void tlb_ranges_add(struct tlb_ranges *set, unsigned long start,
 
 	while (i + 1 < set->nr && !far_below(r->end, r[1].start))
 		merge_with_next(set, i);
+	return r;
 }

@@ -49,7 +49,7 @@ struct tlb_ranges {
 	struct tlb_range range[TLB_RANGES_MAX];
 };
 
-void tlb_ranges_add(struct tlb_ranges *set, unsigned long start,
-		    unsigned long end, bool tables_freed);
+struct tlb_range *tlb_ranges_add(struct tlb_ranges *set, unsigned long start,
+				 unsigned long end, bool tables_freed);
 
 #endif
