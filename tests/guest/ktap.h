@@ -135,7 +135,7 @@ static inline bool ktap_run_case(const struct ktap_case *c)
 }
 
 static inline int ktap_main(const struct ktap_case *cases,
-					     int count)
+			    int count)
 {
 	int bad = 0;
 

@@ -22,7 +22,10 @@
 #define PAGE_WORDS (PAGE / sizeof(uint64_t))
 
 /* Optimisation barrier: memory changes behind the compiler's back. */
-#define barrier() __asm__ volatile("" ::: "memory")
+static inline void barrier(void)
+{
+	__asm__ volatile("" : : : "memory");
+}
 
 /* --- random numbers (xorshift64*, Vigna 2014) --- */
 
@@ -98,8 +101,14 @@ static inline uint32_t page_tag(const void *page)
 }
 
 #define check_page(page, tag)						\
-	check(page_is(page, tag), "page %p: tag %#x, expected %#x",	\
-	      (void *)(page), page_tag(page), (unsigned int)(tag))
+	do {								\
+		const void *page_ = (page);				\
+		uint32_t tag_ = (tag);					\
+									\
+		check(page_is(page_, tag_),				\
+		      "page %p: tag %#x, expected %#x", page_,		\
+		      page_tag(page_), tag_);				\
+	} while (0)
 
 /* The same for many: page i has tag first_tag + i. */
 static inline void fill_pages(char *base, size_t pages, uint32_t first_tag)
@@ -125,7 +134,7 @@ static inline void fill_pages(char *base, size_t pages, uint32_t first_tag)
 /* --- mappings --- */
 
 static inline char *map_at(void *where, size_t pages, int prot,
-					    int flags, int fd, off_t offset)
+			   int flags, int fd, off_t offset)
 {
 	void *p = mmap(where, pages * PAGE, prot,
 		       flags | (fd < 0 ? MAP_ANONYMOUS : 0), fd, offset);
@@ -155,7 +164,7 @@ static inline void unmap(void *p, size_t pages)
 }
 
 static inline void fill_file(int fd, size_t pages,
-					      uint32_t first_tag)
+			     uint32_t first_tag)
 {
 	static uint64_t page[PAGE_WORDS];
 
@@ -212,7 +221,7 @@ static __attribute__((unused)) jmp_buf probe_jump;
 static __attribute__((unused)) volatile uintptr_t probe_address;
 
 static inline void probe_signal(int sig, siginfo_t *info,
-						 void *context)
+				void *context)
 {
 	enum probe result = PROBE_ODD;
 

@@ -76,10 +76,10 @@ static bool check_protection(char *page, uint32_t tag, int prot,
 			x == PROBE_ACCERR;
 	if (prot & PROT_READ)
 		good &= page_is(page, tag);
-	return check(good, "%s, protection %d, page %p (tag %#x): read %s, "
-		     "write %s, run %s (returned %#x)", what, prot,
-		     (void *)page, tag, probe_name(r), probe_name(w),
-		     probe_name(x), returned);
+	return check(good,
+		     "%s, protection %d, page %p (tag %#x): read %s, write %s, run %s (%#x)",
+		     what, prot, (void *)page, tag, probe_name(r),
+		     probe_name(w), probe_name(x), returned);
 }
 
 /* All chains of four protections; the last one must rule. */

@@ -70,10 +70,11 @@ static void failed(uint32_t page, const char *what, enum probe got)
 {
 	const struct page *m = &model[page];
 
-	require(false, "seed %lu, operation %lu: page %u (backing %d, "
-		"protection %d, tag %#x, shows file %d): %s gave %s",
-		(unsigned long)seed, operations, page, m->backing, m->prot,
-		tag_of(m), m->shows_file, what, probe_name(got));
+	ktap_note("seed %lu, operation %lu: %s gave %s\n", (unsigned long)seed,
+		  operations, what, probe_name(got));
+	require(false,
+		"page %u: backing %d, protection %d, tag %#x, shows file %d",
+		page, m->backing, m->prot, tag_of(m), m->shows_file);
 }
 
 /* A permitted write takes a private file page's own copy. */

@@ -9,7 +9,10 @@
  * (which is somebody else's by now), and a page entry whose own bits were
  * taken for part of a swap entry, or the other way round.
  *
- *   test_swap              the cases; give the guest little memory (128 MiB)
+ * Stock UML 7.3 fails "clean pages written": it does not make a page dirty that
+ * the kernel writes for a program (read()), if it was writable and clean.
+ *
+ *   test_swap              the cases; give the guest little memory (96 MiB)
  *   test_swap -- CMD...    turn swap on and become CMD
  *
  * The swap file is made on the root file system, which must have room for it.
@@ -116,7 +119,7 @@ static void squeeze(void)
 
 		for (size_t i = 0; i < pages; i++)
 			*(uint64_t *)(p + i * PAGE) = i;
-		for (size_t i = 0; i < pages; i++)
+		for (size_t i = 0; i < pages; i += 16)
 			check(*(uint64_t *)(p + i * PAGE) == i, "hog's page");
 		finish();
 	}
@@ -441,32 +444,47 @@ static void moved_while_out(void)
 /*
  * Pages that the kernel may drop without writing them out, because they were
  * clean: given up with MADV_FREE, or read back from swap. A write must be
- * noticed, or it goes with the page.
+ * noticed, or it goes with the page; also one that the kernel does (read()).
  */
+static void write_some(char *p, int file, uint32_t tag)
+{
+	static uint64_t page[PAGE_WORDS];
+
+	for (int i = 0; i < PAGES; i += 4) {
+		page_fill(p + i * PAGE, tag + i);
+		page_fill(page, tag + i + 1);
+		require_call(pwrite(file, page, PAGE, 0) == (ssize_t)PAGE);
+		require_call(pread(file, p + (i + 1) * PAGE, PAGE, 0) ==
+			     (ssize_t)PAGE);
+	}
+}
+
 static void clean_pages(void)
 {
+	int file = memory_file(1, 0);
 	char *p = map_private(PAGES);
 
 	swap_on();
-	for (uint32_t round = 0; round < 3; round++) {
+	for (uint32_t round = 0; round < 2; round++) {
 		fill_pages(p, PAGES, 0x1000 + round);
 		require_call(madvise(p, PAGES * PAGE, MADV_FREE) == 0);
-		for (int i = 0; i < PAGES; i += 2)
-			page_fill(p + i * PAGE, 0x2000 + round + i);
+		write_some(p, file, 0x2000 + round);
 		squeeze();
-		for (uint32_t i = 0; i < PAGES; i++)
-			check(page_is(p + i * PAGE, (i % 2 ? 0x1000 : 0x2000) +
+		for (uint32_t i = 0; i < PAGES; i++) {
+			bool kept = i % 4 < 2;
+
+			check(page_is(p + i * PAGE, (kept ? 0x2000 : 0x1000) +
 				      round + i) ||
-			      (i % 2 && page_is(p + i * PAGE, 0)),
+			      (!kept && page_is(p + i * PAGE, 0)),
 			      "given up, page %u", i);
+		}
 		fill_pages(p, PAGES, 0x3000 + round);
 		page_out(p, PAGES);
 		check_pages(p, PAGES, 0x3000 + round);
-		for (int i = 0; i < PAGES; i += 2)
-			page_fill(p + i * PAGE, 0x4000 + round + i);
+		write_some(p, file, 0x4000 + round);
 		page_out(p, PAGES);
 		for (uint32_t i = 0; i < PAGES; i++)
-			check_page(p + i * PAGE, (i % 2 ? 0x3000 : 0x4000) +
+			check_page(p + i * PAGE, (i % 4 < 2 ? 0x4000 : 0x3000) +
 				   round + i);
 	}
 	unmap(p, PAGES);
@@ -482,7 +500,7 @@ static void file_pages(void)
 	char *copied = map_at(NULL, PAGES, RW, MAP_PRIVATE, fd, 0);
 
 	swap_on();
-	for (uint32_t round = 0; round < 3; round++) {
+	for (uint32_t round = 0; round < 2; round++) {
 		uint32_t tag = 0x1000 + round;
 
 		check_pages(shared, PAGES, tag);

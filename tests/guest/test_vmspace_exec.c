@@ -598,7 +598,8 @@ static void process_vm(void)
 	check_pages(own + PAGES / 2 * PAGE, PAGES / 2 - 1, 0x1000 + PAGES / 2);
 	check_page(own + (PAGES - 1) * PAGE, 0);
 	fill_pages(own, PAGES, 0x3000);
-	local.iov_len = remote.iov_len = (PAGES - 4) * PAGE;
+	local.iov_len = (PAGES - 4) * PAGE;
+	remote.iov_len = local.iov_len;
 	check(process_vm_writev(child, &local, 1, &remote, 1, 0) ==
 	      (ssize_t)((PAGES - 4) * PAGE), "write");
 	remote.iov_base = p + (PAGES - 2) * PAGE;
