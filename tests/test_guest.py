@@ -18,7 +18,6 @@ from conftest import WAYS, Guest
 
 SOURCES = Path(__file__).with_name("guest")
 
-ONE_CPU = tuple(way for way in WAYS if way[1] == 1)
 SECCOMP = tuple(way for way in WAYS if way[0] == "seccomp")
 
 
@@ -47,12 +46,10 @@ RUNS = (
     Run(("test_stub_attack",)),
     Run(("test_random", "8")),
     Run(("test_max_map_count",), mem="1280M", timeout_s=400),
-    # Pages taken from, or protected in, a process that runs on another CPU
-    # need a shootdown that is complete, which the kernel does not have yet.
-    Run(("test_fork_threads",), ways=ONE_CPU),
-    Run(("test_swap",), mem="96M", timeout_s=400, ways=ONE_CPU),
-    Run(("test_swap", "--", "test_random", "8"), mem="96M", ways=ONE_CPU),
-    Run(("test_swap", "--", "test_fork_cow"), mem="96M", ways=ONE_CPU),
+    Run(("test_fork_threads",)),
+    Run(("test_swap",), mem="96M", timeout_s=400),
+    Run(("test_swap", "--", "test_random", "8"), mem="96M"),
+    Run(("test_swap", "--", "test_fork_cow"), mem="96M"),
     # The filter is seccomp's, and it ends the attacker's host process.
     Run(("test_stub_filter",), ways=SECCOMP, allow=("lost MM child",)),
 )

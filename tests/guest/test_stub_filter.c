@@ -8,7 +8,10 @@
  *
  * Unpatched UML admits no mprotect in the stub, so the second case fails there.
  * In ptrace mode there is no filter: the instruction is the guest's own system
- * call, and none of this reaches the host.
+ * call, none of this reaches the host, and this test is not for it.
+ *
+ * Guest code may also write to the pages that its stub shares with the kernel.
+ * Unpatched UML panics then.
  */
 #include "memory.h"
 
@@ -126,12 +129,48 @@ static void the_stub_can_be_reached(void)
 	check(page[0] == 7, "the page reads %d", page[0]);
 }
 
+/* All that the kernel and the stub tell each other, overwritten. */
+static void scribble(unsigned char byte)
+{
+	char *instruction;
+
+	catch_faults();
+	instruction = stub_syscall();
+	if (!instruction)
+		_exit(43);
+	if (!sigsetjmp(back, 1))
+		memset((char *)((uintptr_t)instruction & ~(PAGE - 1)) + PAGE,
+		       byte, PAGE);
+	getppid();
+	_exit(0);
+}
+
+static void scribbling_hurts_only_the_writer(void)
+{
+	static const unsigned char bytes[] = { 0, 1, 0x7f, 0xff };
+	unsigned int i;
+
+	for (i = 0; i < sizeof(bytes); i++) {
+		pid_t child = fork_or_fail();
+		int status;
+
+		if (!child)
+			scribble(bytes[i]);
+		/* It may die of it, or not. The kernel must live to tell. */
+		require(waitpid(child, &status, 0) == child, "waitpid");
+		check(!WIFEXITED(status) || WEXITSTATUS(status) == 0,
+		      "byte %d: status 0x%x", bytes[i], status);
+	}
+}
+
 int main(void)
 {
 	static const struct ktap_case cases[] = {
 		{ "the_stub_cannot_raise_protection",
 		  the_stub_cannot_raise_protection, 0 },
 		{ "the_stub_can_be_reached", the_stub_can_be_reached, 0 },
+		{ "scribbling_hurts_only_the_writer",
+		  scribbling_hurts_only_the_writer, 0 },
 	};
 
 	return ktap_main(cases, sizeof(cases) / sizeof(cases[0]));

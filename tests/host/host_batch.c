@@ -161,6 +161,7 @@ static bool apply(struct model *m, const struct tlb_op *op)
 
 static void random_walks_match_the_model(void)
 {
+	static const int prots[] = { 0, RX, RWX };
 	int round;
 
 	for (round = 0; round < 20000; round++) {
@@ -169,7 +170,7 @@ static void random_walks_match_the_model(void)
 		unsigned int i, nr;
 
 		for (i = 0; i < PAGES; i++) {
-			one.prot[i] = (int[]){ 0, RX, RWX }[rand() % 3];
+			one.prot[i] = prots[rand() % 3];
 			one.frame[i] = one.prot[i] ? 100 + i : 0;
 		}
 		merged = one;

@@ -12,15 +12,13 @@
 #include <linux/init.h>
 #include <linux/mm.h>
 #include <linux/printk.h>
+#include <asm/lock_prefix.h>
 #include <asm/sections.h>
 #include <os.h>
 #include <shared/smp.h>
 
 #define LOCK_BYTE	0xf0
 #define DS_BYTE		0x3e
-
-/* Distances from each entry to its prefix; the linker sets the bounds. */
-extern const s32 __start_um_lock_prefix[], __stop_um_lock_prefix[];
 
 static int __init drop_in_section(char *start, char *end)
 {

@@ -33,10 +33,10 @@
  */
 
 #include <linux/mm.h>
+#include <linux/mmu_context.h>
 #include <linux/rcupdate.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task_stack.h>
-#include <asm/mmu_context.h>
 #include <asm/tlbflush.h>
 #include <asm/tlb_stats.h>
 #include <as-layout.h>
@@ -510,7 +510,7 @@ int um_tlb_enter(struct mm_struct *mm)
 			return err;
 
 		WRITE_ONCE(tlb->runs, tlb->runs + 1);
-		/* Either a change is seen here, or the odd value where it is made. */
+		/* pairs with um_tlb_shootdown(): one sees what the other did */
 		smp_mb();
 		if (!READ_ONCE(tlb->changed.nr))
 			return 0;
@@ -551,7 +551,8 @@ void um_tlb_shootdown(struct mm_struct *mm)
 	if (!IS_ENABLED(CONFIG_SMP))
 		return;
 
-	smp_mb();	/* pairs with um_tlb_enter() */
+	/* pairs with um_tlb_enter() */
+	smp_mb();
 	runs = READ_ONCE(tlb->runs);
 	if (likely(!(runs & 1)))
 		return;

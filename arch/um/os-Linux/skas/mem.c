@@ -163,6 +163,7 @@ static void resume_traced(struct mm_id *id)
 	if (err) {
 		printk(UM_KERN_ERR "um_tlb: host process %d cannot be resumed, errno = %d\n",
 		       id->pid, -err);
+		exit_turnstile(id);
 		fatal_sigsegv();
 	}
 	wait_stub_done(id->pid);
