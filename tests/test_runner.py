@@ -29,13 +29,19 @@ def own_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+def heed_signals() -> None:
+    """In a new runner: a background job of a shell starts with these ignored."""
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
 @pytest.fixture
 def sleeper(guest: Guest, own_tmp: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
     """A run whose guest is up and sleeps: the runner, the kernel's process id."""
     command = guest.uml.command("--mode", guest.mode, "--cpus", str(guest.cpus), "--",
                                 "sh", "-c", "echo up; sleep 1000 & sleep 1000")
-    with subprocess.Popen(command, stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE) as runner:
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          preexec_fn=heed_signals) as runner:
         assert runner.stdout and runner.stdout.readline() == b"up\n"
         kernel = kernel_of(runner.pid)
         assert len(session_members(kernel)) > 1, "expected the kernel and its helpers"
