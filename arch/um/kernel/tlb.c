@@ -7,19 +7,14 @@
  * code again, um_tlb_enter() walks these ranges and puts what the host has to do
  * into a batch: fill, lower the protection, invalidate. What does not fit into
  * one batch is sent on the way, with no lock held; the rest goes out together
- * with the resumption of the guest.
+ * with the resumption of the guest. When the host refuses, tlb_evict.c goes on.
  *
  * An entry may also be present and not be on the host at all: after a fork, in
  * the child, or after an eviction. Then the guest faults, and um_tlb_refill()
  * has a window of entries filled around the address, as a processor would
  * refill its TLB, without asking the rest of the memory management.
  *
- * The kernel's own range (vmalloc, modules) is kept in step by the same walk;
- * its batch runs at once, in the kernel's own host process.
- *
- * The host has room for vm.max_map_count mappings in each process. When a host
- * call fails for want of room, everything is evicted (one munmap over all) and
- * comes back by refills. Any other failure ends the guest process concerned.
+ * The kernel's own range is kept in step by the same walk: tlb_kernel.c.
  *
  * Locks, from the outermost:
  *	turnstile of the mm (mutex)	the batch, and who may sync
@@ -35,31 +30,35 @@
 #include <linux/mm.h>
 #include <linux/mmu_context.h>
 #include <linux/rcupdate.h>
-#include <linux/sched/signal.h>
-#include <linux/sched/task_stack.h>
 #include <asm/tlbflush.h>
 #include <asm/tlb_stats.h>
-#include <as-layout.h>
-#include <mem.h>
 #include <os.h>
-#include <skas.h>
-#include <stub-data.h>
+#include "tlb_internal.h"
 
 /* A refill takes this many entries, and more when misses come in sequence. */
-#define WINDOW_PAGES_MIN	16U
+#define WINDOW_PAGES_MIN	((unsigned int)(UM_TLB_MARK_BYTES / PAGE_SIZE))
 #define WINDOW_PAGES_MAX	256U
-
-/* Changes are recorded in units of this: as many entries as a window has. */
-#define MARK_BYTES		(WINDOW_PAGES_MIN * PAGE_SIZE)
 
 /* How long a host process may take to stop before it is killed, in jiffies. */
 #define SHOOTDOWN_TIMEOUT	(2 * HZ)
 
-/* Operations that the kernel does on itself in one go. */
-#define KERNEL_BATCH_OPS	64
+/*
+ * What changed
+ */
 
-static DEFINE_RAW_SPINLOCK(kernel_tlb_lock);
-static struct tlb_op kernel_ops[KERNEL_BATCH_OPS];
+static void record(struct mm_struct *mm, unsigned long start,
+		   unsigned long end, bool tables_freed)
+{
+	struct um_tlb *tlb = &mm->context.tlb;
+	const struct tlb_range *range;
+
+	guard(spinlock_irqsave)(&tlb->lock);
+	range = tlb_ranges_add(&tlb->changed, start, end, tables_freed);
+	/* The kernel's entries have no lock that would order this. */
+	if (mm != &init_mm)
+		WRITE_ONCE(tlb->recorded,
+			   um_tlb_recorded(range->start, range->end));
+}
 
 /**
  * um_tlb_mark() - record that translations changed
@@ -73,22 +72,9 @@ static struct tlb_op kernel_ops[KERNEL_BATCH_OPS];
  */
 void um_tlb_mark(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
-	struct um_tlb *tlb = &mm->context.tlb;
-	struct tlb_range *range;
-
-	if (start >= end)
-		return;
-
-	start = round_down(start, MARK_BYTES);
-	end = round_up(end, MARK_BYTES);
-
-	guard(spinlock_irqsave)(&tlb->lock);
-	range = tlb_ranges_add(&tlb->changed, start, end, false);
-	/* The kernel's entries have no lock that would order this. */
-	if (mm != &init_mm) {
-		WRITE_ONCE(tlb->recorded_start, range->start);
-		WRITE_ONCE(tlb->recorded_end, range->end);
-	}
+	if (start < end)
+		record(mm, round_down(start, UM_TLB_MARK_BYTES),
+		       round_up(end, UM_TLB_MARK_BYTES), false);
 }
 EXPORT_SYMBOL_GPL(um_tlb_mark);
 
@@ -104,20 +90,26 @@ EXPORT_SYMBOL_GPL(um_tlb_mark);
  */
 void um_tlb_mark_tables_freed(struct mm_struct *mm, unsigned long addr)
 {
-	struct um_tlb *tlb = &mm->context.tlb;
 	unsigned long start = addr & PMD_MASK;
 
-	guard(spinlock_irqsave)(&tlb->lock);
-	tlb_ranges_add(&tlb->changed, start, start + PMD_SIZE, true);
+	record(mm, start, start + PMD_SIZE, true);
 }
 
-static void take_changed(struct um_tlb *tlb, struct tlb_ranges *changed)
+/**
+ * um_tlb_take_changed() - take over what was recorded
+ * @mm:		the mm, or &init_mm
+ * @changed:	set to the ranges; the caller answers for them now
+ *
+ * Context: any; takes the um_tlb.lock of @mm.
+ */
+void um_tlb_take_changed(struct mm_struct *mm, struct tlb_ranges *changed)
 {
+	struct um_tlb *tlb = &mm->context.tlb;
+
 	guard(spinlock_irqsave)(&tlb->lock);
 	*changed = tlb->changed;
 	tlb->changed.nr = 0;
-	WRITE_ONCE(tlb->recorded_start, 0);
-	WRITE_ONCE(tlb->recorded_end, 0);
+	WRITE_ONCE(tlb->recorded, 0);
 }
 
 /**
@@ -130,14 +122,24 @@ void um_tlb_start_empty(struct mm_struct *mm)
 {
 	struct tlb_ranges dropped;
 
-	take_changed(&mm->context.tlb, &dropped);
+	um_tlb_take_changed(mm, &dropped);
 }
 
 /*
- * The table of entries that translates addr. Where there is none, NULL, and
- * *next is the end of the span that is known to be empty.
+ * The walk
  */
-static pmd_t *find_table(struct mm_struct *mm, unsigned long addr,
+
+/**
+ * um_tlb_find_table() - find the table of entries that translates an address
+ * @mm:		the mm, or &init_mm
+ * @addr:	the address
+ * @next:	set to the first address behind the table, or behind the span
+ *		that is known to be empty
+ *
+ * Context: rcu_read_lock() for a user's mm, or its tables could go.
+ * Return: the pmd entry that points to the table; NULL where there is none.
+ */
+pmd_t *um_tlb_find_table(struct mm_struct *mm, unsigned long addr,
 			 unsigned long *next)
 {
 	pgd_t *pgd = pgd_offset(mm, addr);
@@ -164,33 +166,22 @@ static pmd_t *find_table(struct mm_struct *mm, unsigned long addr,
 	return pmd;
 }
 
-/* Kernel entries have no lock: they are live, and do not go away. */
-static pte_t *lock_table(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
+/**
+ * um_tlb_lock_entry() - find the entry of an address
+ * @mm:		the mm, or &init_mm
+ * @addr:	the address
+ * @ptl:	set to what um_tlb_unlock_table() needs
+ *
+ * Context: as um_tlb_find_table(); takes the page-table lock of a user's mm.
+ * Return: the entry, locked; NULL, and nothing is locked, where there is none.
+ */
+pte_t *um_tlb_lock_entry(struct mm_struct *mm, unsigned long addr,
 			 spinlock_t **ptl)
 {
-	if (mm != &init_mm)
-		return pte_offset_map_lock(mm, pmd, addr, ptl);
+	unsigned long next;
+	pmd_t *pmd = um_tlb_find_table(mm, addr, &next);
 
-	*ptl = NULL;
-	return pte_offset_kernel(pmd, addr);
-}
-
-static void unlock_table(pte_t *ptep, spinlock_t *ptl)
-{
-	if (ptl)
-		pte_unmap_unlock(ptep, ptl);
-}
-
-/* Changes the state bits of an entry; not if a kernel entry changed meanwhile. */
-static void set_tlb_state(struct mm_struct *mm, pte_t *ptep, pte_t pte,
-			  unsigned long state)
-{
-	unsigned long old = pte_val(pte), new = (old & ~_PAGE_TLB) | state;
-
-	if (mm == &init_mm)
-		cmpxchg(&pte_val(*ptep), old, new);
-	else
-		WRITE_ONCE(pte_val(*ptep), new);
+	return pmd ? um_tlb_lock_table(mm, pmd, addr, ptl) : NULL;
 }
 
 /* Where the walk is: what it walks, and what it adds to. */
@@ -225,7 +216,7 @@ static void sync_entry(struct tlb_walk *walk, unsigned long addr, pte_t *ptep)
 
 	if (!prot) {
 		sync_absent(walk, addr, PAGE_SIZE, pte_on_host(pte));
-		set_tlb_state(walk->mm, ptep, pte, 0);
+		um_tlb_set_state(walk->mm, ptep, pte, 0);
 		return;
 	}
 
@@ -234,7 +225,7 @@ static void sync_entry(struct tlb_walk *walk, unsigned long addr, pte_t *ptep)
 	else
 		tlb_batch_fill(walk->batch, addr, PAGE_SIZE,
 			       pte_val(pte) & PAGE_MASK, prot);
-	set_tlb_state(walk->mm, ptep, pte, _PAGE_TLB_HOST);
+	um_tlb_set_state(walk->mm, ptep, pte, _PAGE_TLB_HOST);
 }
 
 /* Returns how far it came: end, or less when the batch is full. */
@@ -244,7 +235,7 @@ static unsigned long sync_table(struct tlb_walk *walk, pmd_t *pmd,
 	spinlock_t *ptl;
 	pte_t *table, *ptep;
 
-	table = lock_table(walk->mm, pmd, addr, &ptl);
+	table = um_tlb_lock_table(walk->mm, pmd, addr, &ptl);
 	if (!table) {
 		/* It went away just now; whoever took it records that. */
 		sync_absent(walk, addr, end - addr, false);
@@ -255,7 +246,7 @@ static unsigned long sync_table(struct tlb_walk *walk, pmd_t *pmd,
 	     ptep++, addr += PAGE_SIZE)
 		sync_entry(walk, addr, ptep);
 
-	unlock_table(table, ptl);
+	um_tlb_unlock_table(table, ptl);
 	return addr;
 }
 
@@ -269,7 +260,7 @@ static unsigned long sync_range(struct tlb_walk *walk, unsigned long addr,
 	guard(rcu)();
 
 	while (addr < end && !tlb_batch_full(walk->batch)) {
-		pmd = find_table(walk->mm, addr, &next);
+		pmd = um_tlb_find_table(walk->mm, addr, &next);
 		next = min(next, end);
 		if (pmd) {
 			addr = sync_table(walk, pmd, addr, next);
@@ -281,11 +272,18 @@ static unsigned long sync_range(struct tlb_walk *walk, unsigned long addr,
 	return addr;
 }
 
-/*
- * Walks what changed. Calls send() each time that the batch is full, and leaves
- * the rest in it. Stops when send() fails and returns what it returned.
+/**
+ * um_tlb_sync_changed() - put what changed into a batch
+ * @mm:		the mm, or &init_mm
+ * @batch:	its batch
+ * @send:	called, without locks, each time that the batch is full
+ *
+ * Leaves the last operations in the batch.
+ *
+ * Context: the owner of @batch.
+ * Return: 0, or what send() returned when it failed; the walk is left then.
  */
-static int sync_changed(struct mm_struct *mm, struct tlb_batch *batch,
+int um_tlb_sync_changed(struct mm_struct *mm, struct tlb_batch *batch,
 			int (*send)(struct mm_struct *mm))
 {
 	struct tlb_walk walk = { .mm = mm, .batch = batch };
@@ -293,7 +291,7 @@ static int sync_changed(struct mm_struct *mm, struct tlb_batch *batch,
 	unsigned int i;
 	int err;
 
-	take_changed(&mm->context.tlb, &changed);
+	um_tlb_take_changed(mm, &changed);
 
 	for (i = 0; i < changed.nr; i++) {
 		unsigned long addr = changed.range[i].start;
@@ -312,169 +310,9 @@ static int sync_changed(struct mm_struct *mm, struct tlb_batch *batch,
 	return 0;
 }
 
-static void count_batch(const struct tlb_batch *batch, bool kernel)
-{
-	static const enum um_tlb_counter ops[][2] = {
-		[TLB_FILL] = { UM_TLB_FILLS, UM_TLB_KERNEL_FILLS },
-		[TLB_PROTECT] = { UM_TLB_PROTECTS, UM_TLB_KERNEL_PROTECTS },
-		[TLB_INVALIDATE] = { UM_TLB_INVALIDATES,
-				     UM_TLB_KERNEL_INVALIDATES },
-	};
-	static const enum um_tlb_counter pages[][2] = {
-		[TLB_FILL] = { UM_TLB_FILL_PAGES, UM_TLB_KERNEL_FILL_PAGES },
-		[TLB_PROTECT] = { UM_TLB_PROTECT_PAGES,
-				  UM_TLB_KERNEL_PROTECT_PAGES },
-		[TLB_INVALIDATE] = { UM_TLB_INVALIDATE_PAGES,
-				     UM_TLB_KERNEL_INVALIDATE_PAGES },
-	};
-	int kind;
-
-	for (kind = TLB_FILL; kind < TLB_OP_KINDS; kind++) {
-		if (!batch->ops_made[kind])
-			continue;
-		um_tlb_count(ops[kind][kernel], batch->ops_made[kind]);
-		um_tlb_count(pages[kind][kernel],
-			     batch->bytes_made[kind] >> PAGE_SHIFT);
-	}
-	um_tlb_count(UM_TLB_BATCHES, 1);
-}
-
-/* Running out of mappings is what eviction is for: said once, then counted. */
-static void report_full(const char *who, const struct tlb_op *op)
-{
-	pr_info_once("um_tlb: %s: the host has no room for another mapping at 0x%lx: evicting (see vm.max_map_count)\n",
-		     who, op->addr);
-}
-
-static void report_failure(const char *who, int err, const struct tlb_op *op)
-{
-	static const char * const call[] = {
-		[TLB_FILL] = "mmap",
-		[TLB_PROTECT] = "mprotect",
-		[TLB_INVALIDATE] = "munmap",
-	};
-	bool known = op->kind > TLB_NOTHING && op->kind < TLB_OP_KINDS;
-
-	um_tlb_count(UM_TLB_ERRORS, 1);
-	pr_err_ratelimited("um_tlb: %s: host %s(0x%lx, 0x%lx, prot %d, offset 0x%lx) failed: errno %d\n",
-			   who, known ? call[op->kind] : "call", op->addr,
-			   op->len, op->prot, op->offset, -err);
-}
-
 /*
- * Eviction
+ * Host processes
  */
-
-static void forget_table(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
-			 unsigned long end)
-{
-	spinlock_t *ptl;
-	pte_t *table, *ptep;
-
-	table = lock_table(mm, pmd, addr, &ptl);
-	if (!table)
-		return;
-
-	for (ptep = table; addr < end; ptep++, addr += PAGE_SIZE) {
-		pte_t pte = READ_ONCE(*ptep);
-
-		if (pte_get_bits(pte, _PAGE_TLB))
-			set_tlb_state(mm, ptep, pte,
-				      pte_host_prot(pte) ? _PAGE_TLB_STALE : 0);
-	}
-	unlock_table(table, ptl);
-}
-
-/* Notes in all entries that the host maps nothing between addr and end. */
-static void forget_range(struct mm_struct *mm, unsigned long addr,
-			 unsigned long end)
-{
-	unsigned long next;
-	pmd_t *pmd;
-
-	guard(rcu)();
-
-	for (; addr < end; addr = next) {
-		pmd = find_table(mm, addr, &next);
-		next = min(next, end);
-		if (pmd)
-			forget_table(mm, pmd, addr, next);
-	}
-}
-
-/* Empties the host process of mm; what it needs comes back by refills. */
-static int evict_user(struct mm_struct *mm)
-{
-	struct mm_id *id = &mm->context.id;
-	struct tlb_ranges dropped;
-
-	um_tlb_count(UM_TLB_EVICTIONS, 1);
-	take_changed(&mm->context.tlb, &dropped);
-	forget_range(mm, 0, TASK_SIZE);
-
-	tlb_batch_reset(&id->batch);
-	tlb_batch_empty_space(&id->batch, 0, STUB_START);
-	return stub_batch_run(id);
-}
-
-/**
- * um_tlb_recover() - a host process could not do an operation
- * @id:		the host process, of the current task
- * @err:	negative errno of the host call that failed
- * @op:		that operation, as far as the host process can be believed
- *
- * For want of room the whole address space is evicted. Otherwise, or when that
- * has just been done, the failure is reported and the guest process gets a
- * SIGBUS that it cannot handle.
- *
- * Context: process, the turnstile of the mm held.
- * Return: 0 when the guest can go on; negative errno when it is to die.
- */
-int um_tlb_recover(struct mm_id *id, int err, const struct tlb_op *op)
-{
-	struct mm_struct *mm = container_of(id, struct mm_struct, context.id);
-	struct um_tlb *tlb = &mm->context.tlb;
-
-	um_tlb_leave(mm);
-	tlb_batch_reset(&id->batch);
-
-	if (err == -ENOMEM && !tlb->evicted) {
-		report_full(current->comm, op);
-		tlb->evicted = true;
-		err = evict_user(mm);
-		tlb->evicted = true;	/* this success is no progress */
-		if (!err)
-			return 0;
-	}
-
-	report_failure(current->comm, err, op);
-	force_fatal_sig(SIGBUS);
-	return err;
-}
-
-/*
- * User address spaces
- */
-
-/**
- * um_tlb_handoff() - count that a host process is about to be resumed
- * @id:		the host process
- */
-void um_tlb_handoff(struct mm_id *id)
-{
-	um_tlb_count(UM_TLB_HANDOFFS, 1);
-	if (!tlb_batch_empty(&id->batch))
-		count_batch(&id->batch, false);
-}
-
-/**
- * um_tlb_batch_succeeded() - note that the host process did all of a batch
- * @id:		the host process
- */
-void um_tlb_batch_succeeded(struct mm_id *id)
-{
-	container_of(id, struct mm_context, id)->tlb.evicted = false;
-}
 
 static int send_user(struct mm_struct *mm)
 {
@@ -487,7 +325,7 @@ static int um_tlb_sync(struct mm_struct *mm)
 	if (!READ_ONCE(mm->context.tlb.changed.nr))
 		return 0;
 
-	return sync_changed(mm, &mm->context.id.batch, send_user);
+	return um_tlb_sync_changed(mm, &mm->context.id.batch, send_user);
 }
 
 /**
@@ -528,8 +366,11 @@ void um_tlb_leave(struct mm_struct *mm)
 {
 	struct um_tlb *tlb = &mm->context.tlb;
 
-	if (tlb->runs & 1)
-		smp_store_release(&tlb->runs, tlb->runs + 1);
+	if (!(tlb->runs & 1))
+		return;
+
+	/* pairs with um_tlb_shootdown() */
+	smp_store_release(&tlb->runs, tlb->runs + 1);
 }
 
 /**
@@ -560,6 +401,7 @@ void um_tlb_shootdown(struct mm_struct *mm)
 	um_tlb_count(UM_TLB_SHOOTDOWNS, 1);
 	os_alarm_process(mm->context.id.pid);
 	deadline = jiffies + SHOOTDOWN_TIMEOUT;
+	/* pairs with um_tlb_leave() */
 	while (smp_load_acquire(&tlb->runs) == runs) {
 		if (time_after(jiffies, deadline)) {
 			os_kill_process(mm->context.id.pid, 0);
@@ -568,6 +410,10 @@ void um_tlb_shootdown(struct mm_struct *mm)
 		os_yield();
 	}
 }
+
+/*
+ * Misses
+ */
 
 /* Chooses what to fill after a miss at addr: more when misses are sequential. */
 static void mark_window(struct mm_struct *mm, unsigned long addr)
@@ -581,17 +427,11 @@ static void mark_window(struct mm_struct *mm, unsigned long addr)
 		pages = min(tlb->window_pages * 2, WINDOW_PAGES_MAX);
 		start = addr;
 	} else {
-		start = round_down(addr, WINDOW_PAGES_MIN * PAGE_SIZE);
+		start = round_down(addr, UM_TLB_MARK_BYTES);
 	}
 	tlb->window_pages = pages;
 	tlb->next_miss = start + pages * PAGE_SIZE;
 	um_tlb_mark(mm, start, tlb->next_miss);
-}
-
-static void send_again(struct mm_struct *mm, pte_t *ptep, pte_t pte)
-{
-	set_tlb_state(mm, ptep, pte,
-		      pte_get_bits(pte, _PAGE_TLB_HOST) | _PAGE_TLB_STALE);
 }
 
 /**
@@ -611,158 +451,28 @@ static void send_again(struct mm_struct *mm, pte_t *ptep, pte_t pte)
  */
 bool um_tlb_refill(struct mm_struct *mm, unsigned long addr, bool is_write)
 {
-	unsigned long next;
 	spinlock_t *ptl;
-	pmd_t *pmd;
 	pte_t *ptep, pte;
-	bool hit = false;
+	bool hit;
 
 	if (addr >= TASK_SIZE)
 		return false;
 
-	guard(rcu)();
-	pmd = find_table(mm, addr, &next);
-	if (!pmd)
-		return false;
-	ptep = pte_offset_map_lock(mm, pmd, addr, &ptl);
-	if (!ptep)
-		return false;
+	scoped_guard(rcu) {
+		ptep = um_tlb_lock_entry(mm, addr, &ptl);
+		if (!ptep)
+			return false;
 
-	pte = *ptep;
-	if (pte_host_allows(pte, is_write)) {
-		send_again(mm, ptep, pte);
-		hit = true;
+		pte = *ptep;
+		hit = pte_host_allows(pte, is_write);
+		if (hit)
+			um_tlb_send_again(mm, ptep, pte);
+		um_tlb_unlock_table(ptep, ptl);
 	}
-	pte_unmap_unlock(ptep, ptl);
 
 	if (hit) {
 		um_tlb_count(UM_TLB_MISSES, 1);
 		mark_window(mm, addr);
 	}
 	return hit;
-}
-
-/*
- * The kernel's own address space
- */
-
-static struct tlb_batch kernel_batch = {
-	.ops = kernel_ops,
-	.max = KERNEL_BATCH_OPS,
-};
-
-static int send_kernel(struct mm_struct *mm)
-{
-	unsigned int nr = tlb_batch_finish(&kernel_batch), done;
-	int err;
-
-	if (!nr)
-		return 0;
-
-	count_batch(&kernel_batch, true);
-	done = os_batch_run(kernel_ops, nr, &err);
-	tlb_batch_reset(&kernel_batch);
-	if (err == -ENOMEM)
-		report_full("kernel", &kernel_ops[done]);
-	else if (err)
-		report_failure("kernel", err, &kernel_ops[done]);
-	return err;
-}
-
-/*
- * Unmaps the kernel's whole range but the stack that this runs on. The rest
- * comes back by refills, which run on the signal stack.
- */
-static int evict_kernel(void)
-{
-	unsigned long stack = (unsigned long)task_stack_page(current);
-	unsigned long keep_start = VMALLOC_END, keep_end = VMALLOC_END;
-	struct tlb_ranges dropped;
-
-	if (is_vmalloc_addr((void *)stack)) {
-		keep_start = stack;
-		keep_end = stack + THREAD_SIZE;
-	}
-
-	um_tlb_count(UM_TLB_EVICTIONS, 1);
-	take_changed(&init_mm.context.tlb, &dropped);
-	forget_range(&init_mm, VMALLOC_START, keep_start);
-	forget_range(&init_mm, keep_end, VMALLOC_END);
-
-	tlb_batch_reset(&kernel_batch);
-	tlb_batch_empty_space(&kernel_batch, VMALLOC_START,
-			      keep_start - VMALLOC_START);
-	if (keep_end < VMALLOC_END)
-		tlb_batch_empty_space(&kernel_batch, keep_end,
-				      VMALLOC_END - keep_end);
-	return send_kernel(&init_mm);
-}
-
-static int sync_kernel(void)
-{
-	int err;
-
-	guard(raw_spinlock_irqsave)(&kernel_tlb_lock);
-
-	err = sync_changed(&init_mm, &kernel_batch, send_kernel);
-	if (!err)
-		err = send_kernel(&init_mm);
-	if (err == -ENOMEM)
-		err = evict_kernel();
-	return err;
-}
-
-/**
- * flush_tlb_kernel_range() - make the kernel's host mappings follow its entries
- * @start:	first address, bytes
- * @end:	first address behind
- *
- * Context: any; takes kernel_tlb_lock. Panics if the host can neither change
- * nor drop mappings of the kernel.
- */
-void flush_tlb_kernel_range(unsigned long start, unsigned long end)
-{
-	int err;
-
-	um_tlb_mark(&init_mm, start, end);
-	err = sync_kernel();
-	if (err)
-		panic("The host cannot map kernel memory: errno %d\n", -err);
-}
-EXPORT_SYMBOL_GPL(flush_tlb_kernel_range);
-
-/**
- * flush_tlb_all() - flush_tlb_kernel_range() over all kernel addresses
- */
-void flush_tlb_all(void)
-{
-	flush_tlb_kernel_range(VMALLOC_START, VMALLOC_END);
-}
-
-/**
- * um_tlb_kernel_refill() - handle a fault in the kernel's own range
- * @addr:	the address that faulted, between start_vm and end_vm
- * @is_write:	whether it was written
- *
- * Context: signal handler of the host, on the signal stack.
- * Return: true if the kernel maps the address, and the host now does too.
- */
-bool um_tlb_kernel_refill(unsigned long addr, bool is_write)
-{
-	unsigned long start, next;
-	pmd_t *pmd = find_table(&init_mm, addr, &next);
-	pte_t *ptep, pte;
-
-	if (!pmd)
-		return false;
-	ptep = pte_offset_kernel(pmd, addr);
-	pte = READ_ONCE(*ptep);
-	if (!pte_host_allows(pte, is_write))
-		return false;
-
-	send_again(&init_mm, ptep, pte);
-	um_tlb_count(UM_TLB_MISSES, 1);
-	start = round_down(addr, WINDOW_PAGES_MIN * PAGE_SIZE);
-	flush_tlb_kernel_range(start, start + WINDOW_PAGES_MIN * PAGE_SIZE);
-	return true;
 }

@@ -128,6 +128,32 @@ static void a_run_of_entries_advances_by_one(struct kunit *test)
 		KUNIT_EXPECT_EQ(test, pte_pfn(table[i]), 7 + i);
 }
 
+static void a_recorded_range_fits_a_word(struct kunit *test)
+{
+	const unsigned long unit = UM_TLB_MARK_BYTES, start = 7 * unit;
+	unsigned long word = um_tlb_recorded(start, start + 3 * unit);
+
+	KUNIT_EXPECT_TRUE(test, um_tlb_recorded_covers(word, start,
+						       start + 3 * unit));
+	KUNIT_EXPECT_FALSE(test, um_tlb_recorded_covers(word, start - PAGE_SIZE,
+							start));
+	KUNIT_EXPECT_FALSE(test, um_tlb_recorded_covers(word, start,
+							start + 3 * unit + 1));
+
+	/* nothing is recorded */
+	KUNIT_EXPECT_FALSE(test, um_tlb_recorded_covers(0, 0, PAGE_SIZE));
+
+	/* of a range that is too long, the end, and no more than it has */
+	word = um_tlb_recorded(0, 2 * unit * unit);
+	KUNIT_EXPECT_TRUE(test, um_tlb_recorded_covers(word,
+						       2 * unit * unit - unit,
+						       2 * unit * unit));
+	KUNIT_EXPECT_FALSE(test, um_tlb_recorded_covers(word, 0, PAGE_SIZE));
+	KUNIT_EXPECT_FALSE(test, um_tlb_recorded_covers(word,
+							2 * unit * unit,
+							2 * unit * unit + 1));
+}
+
 static struct kunit_case entry_cases[] = {
 	KUNIT_CASE(host_has_nothing),
 	KUNIT_CASE(fewer_rights_need_a_protect),
@@ -137,6 +163,7 @@ static struct kunit_case entry_cases[] = {
 	KUNIT_CASE(clearing_remembers_the_host),
 	KUNIT_CASE(swap_entries_carry_no_state),
 	KUNIT_CASE(a_run_of_entries_advances_by_one),
+	KUNIT_CASE(a_recorded_range_fits_a_word),
 	{}
 };
 

@@ -16,6 +16,7 @@
 #include <asm/mmu.h>
 #include <asm/tlb_stats.h>
 #include <os.h>
+#include <tlb_batch.h>
 
 DEFINE_PER_CPU(struct um_tlb_stats, um_tlb_stats);
 
@@ -39,6 +40,49 @@ static const char * const counter_names[UM_TLB_COUNTERS] = {
 	[UM_TLB_EVICTIONS]			= "evictions",
 	[UM_TLB_ERRORS]				= "errors",
 };
+
+/**
+ * um_tlb_count_batch() - count what is in a batch that is about to be sent
+ * @batch:	the batch
+ * @kernel:	it is the kernel's own
+ */
+void um_tlb_count_batch(const struct tlb_batch *batch, bool kernel)
+{
+	static const enum um_tlb_counter ops[][2] = {
+		[TLB_FILL] = { UM_TLB_FILLS, UM_TLB_KERNEL_FILLS },
+		[TLB_PROTECT] = { UM_TLB_PROTECTS, UM_TLB_KERNEL_PROTECTS },
+		[TLB_INVALIDATE] = { UM_TLB_INVALIDATES,
+				     UM_TLB_KERNEL_INVALIDATES },
+	};
+	static const enum um_tlb_counter pages[][2] = {
+		[TLB_FILL] = { UM_TLB_FILL_PAGES, UM_TLB_KERNEL_FILL_PAGES },
+		[TLB_PROTECT] = { UM_TLB_PROTECT_PAGES,
+				  UM_TLB_KERNEL_PROTECT_PAGES },
+		[TLB_INVALIDATE] = { UM_TLB_INVALIDATE_PAGES,
+				     UM_TLB_KERNEL_INVALIDATE_PAGES },
+	};
+	int kind;
+
+	for (kind = TLB_FILL; kind < TLB_OP_KINDS; kind++) {
+		if (!batch->ops_made[kind])
+			continue;
+		um_tlb_count(ops[kind][kernel], batch->ops_made[kind]);
+		um_tlb_count(pages[kind][kernel],
+			     batch->bytes_made[kind] >> PAGE_SHIFT);
+	}
+	um_tlb_count(UM_TLB_BATCHES, 1);
+}
+
+/**
+ * um_tlb_handoff() - count that a host process is about to be resumed
+ * @id:		the host process
+ */
+void um_tlb_handoff(struct mm_id *id)
+{
+	um_tlb_count(UM_TLB_HANDOFFS, 1);
+	if (!tlb_batch_empty(&id->batch))
+		um_tlb_count_batch(&id->batch, false);
+}
 
 static unsigned long sum(enum um_tlb_counter counter)
 {

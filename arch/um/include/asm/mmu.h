@@ -15,11 +15,11 @@
 
 /**
  * struct um_tlb - state of the translations of one mm
- * @lock:		protects the next three; innermost, taken with interrupts off
+ * @lock:		protects the next two; innermost, taken with interrupts off
  * @changed:		addresses whose translations changed since the last sync
- * @recorded_start:	a part of @changed, to which a change need not be added
- * @recorded_end:	again; may be read under a page-table lock alone, as the
- *			walk takes it after these are reset
+ * @recorded:		a part of @changed, to which a change need not be added:
+ *			see um_tlb_recorded(). May be read under a page-table
+ *			lock alone, as the walk takes it after this is reset
  * @runs:		odd while the host process may run guest code; written by
  *			the thread that holds the turnstile
  * @evicted:		nothing was sent successfully since the last eviction
@@ -32,8 +32,7 @@
 struct um_tlb {
 	spinlock_t lock;
 	struct tlb_ranges changed;
-	unsigned long recorded_start;
-	unsigned long recorded_end;
+	unsigned long recorded;
 	unsigned int runs;
 	bool evicted;
 	unsigned long next_miss;
@@ -50,7 +49,7 @@ typedef struct mm_context {
 #define INIT_MM_CONTEXT(mm)						\
 	.context = {							\
 		.turnstile = __MUTEX_INITIALIZER(mm.context.turnstile),	\
-		.tlb.lock = __SPIN_LOCK_UNLOCKED(mm.context.tlb.lock),	\
+		.tlb.lock = __SPIN_LOCK_UNLOCKED(init_mm.context.tlb.lock), \
 	}
 
 #endif

@@ -16,25 +16,32 @@
 
 #ifdef CONFIG_X86_64
 
-#define __smp_mb()	asm volatile("lock addl $0, -4(%%rsp)"	\
-				     : : : "memory", "cc")
+static __always_inline void um_smp_mb(void)
+{
+	asm volatile("lock addl $0, -4(%%rsp)" : : : "memory", "cc");
+}
+
+#define __smp_mb()	um_smp_mb()
 #define __smp_rmb()	barrier()
 #define __smp_wmb()	barrier()
 
 #define __smp_store_release(p, v)		\
 do {						\
-	compiletime_assert_atomic_type(*(p));	\
+	typeof(p) ___word = (p);		\
+						\
+	compiletime_assert_atomic_type(*___word);	\
 	barrier();				\
-	WRITE_ONCE(*(p), v);			\
+	WRITE_ONCE(*___word, v);		\
 } while (0)
 
 #define __smp_load_acquire(p)			\
 ({						\
-	typeof(*(p)) __loaded = READ_ONCE(*(p));	\
+	typeof(p) ___word = (p);		\
+	typeof(*___word) ___loaded = READ_ONCE(*___word);	\
 						\
-	compiletime_assert_atomic_type(*(p));	\
+	compiletime_assert_atomic_type(*___word);	\
 	barrier();				\
-	__loaded;				\
+	___loaded;				\
 })
 
 /* A locked instruction is a full barrier already. */

@@ -12,7 +12,6 @@
 
 #include <linux/mm.h>
 #include <asm/tlbflush.h>
-#include <asm/cacheflush.h>
 
 struct mmu_gather;
 #define tlb_flush tlb_flush
@@ -27,6 +26,14 @@ static inline void tlb_flush(struct mmu_gather *tlb)
 	else if (atomic_read(&tlb->mm->mm_users))
 		um_tlb_mark(tlb->mm, 0, TASK_SIZE);
 	um_tlb_shootdown(tlb->mm);
+}
+
+/* A table of entries goes: what the host maps under it is not known after. */
+static inline void um_free_table(struct mmu_gather *tlb, struct ptdesc *table,
+				 unsigned long addr)
+{
+	um_tlb_mark_tables_freed(tlb->mm, addr);
+	tlb_remove_ptdesc(tlb, table);
 }
 
 #endif

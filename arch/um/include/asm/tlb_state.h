@@ -16,9 +16,10 @@
  *
  * They change in two places only: set_pte() and pte_clear() below, which carry
  * HOST over from the old entry to the new one, and the walk in
- * arch/um/kernel/tlb.c, which makes the host agree with the entry. An entry
- * with HOST and STALE lies in a recorded range (um_tlb_mark()), or its change
- * comes from an mmu_gather or from a kernel unmapping whose flush will record it.
+ * arch/um/kernel/tlb.c, which makes the host agree with the entry (or an
+ * eviction, tlb_evict.c, which empties both). An entry with HOST and STALE lies
+ * in a recorded range (um_tlb_mark()), or its change comes from an mmu_gather
+ * or from a kernel unmapping whose flush will record it.
  *
  * The bits are ignored by pte_same() and pte_none(), and are not part of a
  * swap entry's value.
@@ -27,9 +28,43 @@
 #ifndef __UM_TLB_STATE_H
 #define __UM_TLB_STATE_H
 
+#include <linux/minmax.h>
 #include <tlb_batch.h>
 
 void um_tlb_mark(struct mm_struct *mm, unsigned long start, unsigned long end);
+
+/* Changes are recorded in units of this: as many entries as a refill takes. */
+#define UM_TLB_MARK_BYTES	(16 * PAGE_SIZE)
+
+/**
+ * um_tlb_recorded() - put a recorded range into one word
+ * @start:	first address, a multiple of UM_TLB_MARK_BYTES
+ * @end:	first address behind, too
+ *
+ * The count of units is in the bits that @start leaves free. So the range is
+ * never seen half old and half new, which would cover what is not recorded.
+ *
+ * Return: the range, or its end if it has too many units; never 0.
+ */
+static inline unsigned long um_tlb_recorded(unsigned long start,
+					    unsigned long end)
+{
+	unsigned long units = (end - start) / UM_TLB_MARK_BYTES;
+
+	units = min(units, UM_TLB_MARK_BYTES - 1);
+	return (end - units * UM_TLB_MARK_BYTES) | units;
+}
+
+/* Whether all from start to end is in what um_tlb_recorded() made. */
+static inline bool um_tlb_recorded_covers(unsigned long recorded,
+					  unsigned long start,
+					  unsigned long end)
+{
+	unsigned long from = round_down(recorded, UM_TLB_MARK_BYTES);
+	unsigned long units = recorded - from;
+
+	return start >= from && end <= from + units * UM_TLB_MARK_BYTES;
+}
 
 /*
  * um_tlb_mark() under the page-table lock of the addresses (or for init_mm).
@@ -38,10 +73,9 @@ void um_tlb_mark(struct mm_struct *mm, unsigned long start, unsigned long end);
 static inline void um_tlb_mark_entries(struct mm_struct *mm,
 				       unsigned long start, unsigned long end)
 {
-	struct um_tlb *tlb = &mm->context.tlb;
+	unsigned long recorded = READ_ONCE(mm->context.tlb.recorded);
 
-	if (start < READ_ONCE(tlb->recorded_start) ||
-	    end > READ_ONCE(tlb->recorded_end))
+	if (!um_tlb_recorded_covers(recorded, start, end))
 		um_tlb_mark(mm, start, end);
 }
 

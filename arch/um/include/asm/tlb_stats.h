@@ -9,6 +9,8 @@
 
 #include <linux/percpu.h>
 
+struct tlb_batch;
+
 enum um_tlb_counter {
 	UM_TLB_FILLS,			/* user: mmap calls asked for */
 	UM_TLB_FILL_PAGES,		/* pages that they covered */
@@ -41,5 +43,7 @@ static inline void um_tlb_count(enum um_tlb_counter counter, unsigned long n)
 {
 	this_cpu_add(um_tlb_stats.count[counter], n);
 }
+
+void um_tlb_count_batch(const struct tlb_batch *batch, bool kernel);
 
 #endif

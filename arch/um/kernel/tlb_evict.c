@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * When the host refuses a call.
+ *
+ * It has room for vm.max_map_count mappings in each process. When a host call
+ * fails for want of room, everything is evicted: one munmap over all, which
+ * needs no room itself, and a note in each entry. What is needed comes back by
+ * refills. Any other failure, and one right after an eviction, is reported and
+ * ends the guest process concerned.
+ */
+
+#include <linux/mm.h>
+#include <linux/mmu_context.h>
+#include <linux/rcupdate.h>
+#include <linux/sched/signal.h>
+#include <asm/tlbflush.h>
+#include <asm/tlb_stats.h>
+#include <as-layout.h>
+#include <os.h>
+#include "tlb_internal.h"
+
+/**
+ * um_tlb_report_full() - report that the host has no room for a mapping
+ * @who:	whose mapping
+ * @op:		the operation that failed
+ *
+ * That is what eviction is for: said once, then only counted.
+ */
+void um_tlb_report_full(const char *who, const struct tlb_op *op)
+{
+	pr_info_once("um_tlb: %s: the host has no room for another mapping at 0x%lx: evicting (see vm.max_map_count)\n",
+		     who, op->addr);
+}
+
+/**
+ * um_tlb_report_failure() - report a host call that failed for good
+ * @who:	whose mapping
+ * @err:	negative errno of the call
+ * @op:		the operation that failed
+ */
+void um_tlb_report_failure(const char *who, int err, const struct tlb_op *op)
+{
+	static const char * const call[] = {
+		[TLB_FILL] = "mmap",
+		[TLB_PROTECT] = "mprotect",
+		[TLB_INVALIDATE] = "munmap",
+	};
+	bool known = op->kind > TLB_NOTHING && op->kind < TLB_OP_KINDS;
+
+	um_tlb_count(UM_TLB_ERRORS, 1);
+	pr_err_ratelimited("um_tlb: %s: host %s(0x%lx, 0x%lx, prot %d, offset 0x%lx) failed: errno %d\n",
+			   who, known ? call[op->kind] : "call", op->addr,
+			   op->len, op->prot, op->offset, -err);
+}
+
+static void forget_table(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
+			 unsigned long end)
+{
+	spinlock_t *ptl;
+	pte_t *table, *ptep;
+
+	table = um_tlb_lock_table(mm, pmd, addr, &ptl);
+	if (!table)
+		return;
+
+	for (ptep = table; addr < end; ptep++, addr += PAGE_SIZE) {
+		pte_t pte = READ_ONCE(*ptep);
+
+		if (pte_get_bits(pte, _PAGE_TLB))
+			um_tlb_set_state(mm, ptep, pte,
+					 pte_host_prot(pte) ? _PAGE_TLB_STALE : 0);
+	}
+	um_tlb_unlock_table(table, ptl);
+}
+
+/**
+ * um_tlb_forget_range() - note in all entries that the host maps nothing
+ * @mm:		the mm, or &init_mm
+ * @addr:	first address
+ * @end:	first address behind
+ *
+ * Context: takes the page-table locks of a user's mm.
+ */
+void um_tlb_forget_range(struct mm_struct *mm, unsigned long addr,
+			 unsigned long end)
+{
+	unsigned long next;
+	pmd_t *pmd;
+
+	guard(rcu)();
+
+	for (; addr < end; addr = next) {
+		pmd = um_tlb_find_table(mm, addr, &next);
+		next = min(next, end);
+		if (pmd)
+			forget_table(mm, pmd, addr, next);
+	}
+}
+
+/* Empties the host process of mm; what it needs comes back by refills. */
+static int evict_user(struct mm_struct *mm)
+{
+	struct mm_id *id = &mm->context.id;
+	struct tlb_ranges dropped;
+
+	um_tlb_count(UM_TLB_EVICTIONS, 1);
+	um_tlb_take_changed(mm, &dropped);
+	um_tlb_forget_range(mm, 0, TASK_SIZE);
+
+	tlb_batch_reset(&id->batch);
+	tlb_batch_empty_space(&id->batch, 0, STUB_START);
+	return stub_batch_run(id);
+}
+
+/**
+ * um_tlb_recover() - a host process could not do an operation
+ * @id:		the host process, of the current task
+ * @err:	negative errno of the host call that failed
+ * @op:		that operation, as far as the host process can be believed
+ *
+ * For want of room the whole address space is evicted. Otherwise, or when that
+ * has just been done, the failure is reported and the guest process gets a
+ * SIGBUS that it cannot handle.
+ *
+ * Context: process, the turnstile of the mm held.
+ * Return: 0 when the guest can go on; negative errno when it is to die.
+ */
+int um_tlb_recover(struct mm_id *id, int err, const struct tlb_op *op)
+{
+	struct mm_struct *mm = container_of(id, struct mm_struct, context.id);
+	struct um_tlb *tlb = &mm->context.tlb;
+
+	um_tlb_leave(mm);
+	tlb_batch_reset(&id->batch);
+
+	if (err == -ENOMEM && !tlb->evicted) {
+		um_tlb_report_full(current->comm, op);
+		tlb->evicted = true;
+		err = evict_user(mm);
+		tlb->evicted = true;	/* this success is no progress */
+		if (!err)
+			return 0;
+	}
+
+	um_tlb_report_failure(current->comm, err, op);
+	force_fatal_sig(SIGBUS);
+	return err;
+}
+
+/**
+ * um_tlb_batch_succeeded() - note that the host process did all of a batch
+ * @id:		the host process
+ */
+void um_tlb_batch_succeeded(struct mm_id *id)
+{
+	container_of(id, struct mm_context, id)->tlb.evicted = false;
+}

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the files of the TLB share, and nobody else may use:
+ *
+ *	tlb.c		what changed; the walk; the sync of a host process
+ *	tlb_evict.c	the host refused: make room, or end the process
+ *	tlb_kernel.c	the kernel's own range
+ *
+ * In all of them an mm is a user's, or &init_mm for the kernel's own range.
+ */
+
+#ifndef __UM_TLB_INTERNAL_H
+#define __UM_TLB_INTERNAL_H
+
+#include <linux/mm.h>
+#include <asm/tlbflush.h>
+#include <tlb_batch.h>
+#include <tlb_ranges.h>
+
+/* Entries */
+
+pmd_t *um_tlb_find_table(struct mm_struct *mm, unsigned long addr,
+			 unsigned long *next);
+pte_t *um_tlb_lock_entry(struct mm_struct *mm, unsigned long addr,
+			 spinlock_t **ptl);
+
+/* Kernel entries have no lock: they are live, and do not go away. */
+static inline pte_t *um_tlb_lock_table(struct mm_struct *mm, pmd_t *pmd,
+				       unsigned long addr, spinlock_t **ptl)
+{
+	if (mm != &init_mm)
+		return pte_offset_map_lock(mm, pmd, addr, ptl);
+
+	*ptl = NULL;
+	return pte_offset_kernel(pmd, addr);
+}
+
+static inline void um_tlb_unlock_table(pte_t *ptep, spinlock_t *ptl)
+{
+	if (ptl)
+		pte_unmap_unlock(ptep, ptl);
+}
+
+/* Changes the state bits of an entry; not if a kernel entry changed meanwhile. */
+static inline void um_tlb_set_state(struct mm_struct *mm, pte_t *ptep,
+				    pte_t pte, unsigned long state)
+{
+	unsigned long old = pte_val(pte), new = (old & ~_PAGE_TLB) | state;
+
+	if (mm == &init_mm)
+		cmpxchg(&pte_val(*ptep), old, new);
+	else
+		WRITE_ONCE(pte_val(*ptep), new);
+}
+
+/* The next walk fills this entry, whatever is noted in it. */
+static inline void um_tlb_send_again(struct mm_struct *mm, pte_t *ptep,
+				     pte_t pte)
+{
+	um_tlb_set_state(mm, ptep, pte,
+			 pte_get_bits(pte, _PAGE_TLB_HOST) | _PAGE_TLB_STALE);
+}
+
+/* Changes */
+
+void um_tlb_take_changed(struct mm_struct *mm, struct tlb_ranges *changed);
+int um_tlb_sync_changed(struct mm_struct *mm, struct tlb_batch *batch,
+			int (*send)(struct mm_struct *mm));
+
+/* Failures */
+
+void um_tlb_forget_range(struct mm_struct *mm, unsigned long addr,
+			 unsigned long end);
+void um_tlb_report_full(const char *who, const struct tlb_op *op);
+void um_tlb_report_failure(const char *who, int err, const struct tlb_op *op);
+
+#endif
