@@ -29,7 +29,14 @@ def kbuild_command(kernel: str, *targets: str) -> list[str]:
             "LOCALVERSION=", f"CC={compiler}", f"HOSTCC={compiler}", *targets]
 
 
+# Let the work trees of one repository share what ccache has: no path of the
+# tree is in what the compiler makes.
+CCACHE = {"CCACHE_BASEDIR": str(ROOT), "CCACHE_NOHASHDIR": "1",
+          "CCACHE_IGNOREOPTIONS": "-fmacro-prefix-map=*"}
+
+
 def kbuild_environment(**more: str) -> dict[str, str]:
     """Our environment without what would bend kbuild."""
     return {**{key: value for key, value in os.environ.items()
-               if key not in FOREIGN_ENVIRONMENT}, "LC_ALL": "C", **more}
+               if key not in FOREIGN_ENVIRONMENT},
+            "LC_ALL": "C", **CCACHE, **more}
