@@ -56,8 +56,9 @@ METRICS: tuple[Metric, ...] = (
     Metric("mremap_256m", "us", "bench_map"),
     Metric("vmalloc_1000", "us", "bench_vmalloc", native=False),
     Metric("dd_ubd", "us/MiB", "bench_dd", native=False, bar=1.1),
-    Metric("dd_tmpfs_write", "us/MiB", "bench_dd", bar=1.1),
-    Metric("dd_tmpfs_read", "us/MiB", "bench_dd", bar=1.1),
+    # Both kernels copy at the native speed of the host: there is no 1.1.
+    Metric("dd_tmpfs_write", "us/MiB", "bench_dd"),
+    Metric("dd_tmpfs_read", "us/MiB", "bench_dd"),
     Metric("shell_build", "us", "bench_shell"),
     Metric("boot_first_output", "ms", "boot", native=False),
     Metric("boot_and_halt", "ms", "boot", native=False),
