@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The smallest harness that the guest tests need: a program lists its cases
- * and calls ktap_main(), which prints KTAP and gives the exit status.
+ * The smallest harness that the guest tests need: a program lists its cases,
+ * and KTAP_TESTS(cases) is its main(), which prints KTAP and gives the exit
+ * status.
  *
  * Each case runs in a child of its own, so that one that crashes or hangs is
  * one "not ok" and the next case starts from a clean address space. A case may
  * start further processes; whatever happens in them reaches the case as an
- * exit status (wait_for()). There is no skip: what cannot be tested here
- * fails.
+ * exit status (wait_for()). No case is skipped: what cannot be tested here
+ * fails. Only a whole program may say that this kernel is not for it
+ * (ktap_skip_all()), where the table in tests/test_guest.py lets it.
  *
  * Two ways to state an expectation: check() records a failure and goes on,
  * require() ends the process at once. Both print file, line and a message.
@@ -152,5 +154,15 @@ static inline int ktap_main(const struct ktap_case *cases,
 
 #define KTAP_MAIN(cases) \
 	ktap_main(cases, (int)(sizeof(cases) / sizeof((cases)[0])))
+
+/* The main() of a program that takes no arguments. */
+#define KTAP_TESTS(cases) int main(void) { exit(KTAP_MAIN(cases)); }
+
+/* Instead of the cases: what is tested is not in this kernel. */
+static inline int ktap_skip_all(const char *reason)
+{
+	dprintf(STDOUT_FILENO, "KTAP version 1\n1..0 # SKIP %s\n", reason);
+	return 0;
+}
 
 #endif /* KTAP_H */

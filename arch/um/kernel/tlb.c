@@ -314,6 +314,20 @@ int um_tlb_sync_changed(struct mm_struct *mm, struct tlb_batch *batch,
  * Host processes
  */
 
+/**
+ * um_tlb_handoff() - note that a host process is about to be resumed
+ * @id:		the host process, with the batch that it will run
+ */
+void um_tlb_handoff(struct mm_id *id)
+{
+	um_tlb_count(UM_TLB_HANDOFFS, 1);
+	if (tlb_batch_empty(&id->batch))
+		return;
+
+	um_tlb_count_batch(&id->batch, false);
+	um_tlb_inject(&id->batch);
+}
+
 static int send_user(struct mm_struct *mm)
 {
 	return stub_batch_run(&mm->context.id);

@@ -5,8 +5,8 @@
  * It has room for vm.max_map_count mappings in each process. When a host call
  * fails for want of room, everything is evicted: one munmap over all, which
  * needs no room itself, and a note in each entry. What is needed comes back by
- * refills. Any other failure, and one right after an eviction, is reported and
- * ends the guest process concerned.
+ * refills. After any other failure, and one right after an eviction, it is emptied
+ * too, as nothing is known of it; and it is reported and ends the guest process.
  */
 
 #include <linux/mm.h>
@@ -97,11 +97,16 @@ void um_tlb_forget_range(struct mm_struct *mm, unsigned long addr,
 	}
 }
 
-/* Empties the host process of mm; what it needs comes back by refills. */
+/*
+ * Empties the host process of mm; what it needs comes back by refills. One that
+ * does not even unmap is killed: what it maps is not known.
+ */
 static int evict_user(struct mm_struct *mm)
 {
 	struct mm_id *id = &mm->context.id;
+	struct um_tlb *tlb = &mm->context.tlb;
 	struct tlb_ranges dropped;
+	int err;
 
 	um_tlb_count(UM_TLB_EVICTIONS, 1);
 	um_tlb_take_changed(mm, &dropped);
@@ -109,7 +114,14 @@ static int evict_user(struct mm_struct *mm)
 
 	tlb_batch_reset(&id->batch);
 	tlb_batch_empty_space(&id->batch, 0, STUB_START);
-	return stub_batch_run(id);
+
+	tlb->evicting = true;
+	err = stub_batch_run(id);
+	tlb->evicting = false;
+	tlb->evicted = true;	/* this success is no progress */
+	if (err)
+		os_kill_process(id->pid, 0);
+	return err;
 }
 
 /**
@@ -118,9 +130,11 @@ static int evict_user(struct mm_struct *mm)
  * @err:	negative errno of the host call that failed
  * @op:		that operation, as far as the host process can be believed
  *
- * For want of room the whole address space is evicted. Otherwise, or when that
- * has just been done, the failure is reported and the guest process gets a
- * SIGBUS that it cannot handle.
+ * The whole address space is evicted, for want of room or because nothing is
+ * known of it now: others that share the mm must not run with what should have
+ * gone. If there was no want of room, or an eviction has just been made, then
+ * the failure is reported and the guest process gets a SIGBUS that it cannot
+ * handle.
  *
  * Context: process, the turnstile of the mm held.
  * Return: 0 when the guest can go on; negative errno when it is to die.
@@ -129,20 +143,21 @@ int um_tlb_recover(struct mm_id *id, int err, const struct tlb_op *op)
 {
 	struct mm_struct *mm = container_of(id, struct mm_struct, context.id);
 	struct um_tlb *tlb = &mm->context.tlb;
+	bool full = err == -ENOMEM && !tlb->evicted && !tlb->evicting;
 
 	um_tlb_leave(mm);
 	tlb_batch_reset(&id->batch);
 
-	if (err == -ENOMEM && !tlb->evicted) {
+	if (full)
 		um_tlb_report_full(current->comm, op);
-		tlb->evicted = true;
-		err = evict_user(mm);
-		tlb->evicted = true;	/* this success is no progress */
-		if (!err)
-			return 0;
-	}
+	else
+		um_tlb_report_failure(current->comm, err, op);
 
-	um_tlb_report_failure(current->comm, err, op);
+	if (tlb->evicting)
+		return err;
+	if (!evict_user(mm) && full)
+		return 0;
+
 	force_fatal_sig(SIGBUS);
 	return err;
 }

@@ -5,6 +5,7 @@
  *	tlb.c		what changed; the walk; the sync of a host process
  *	tlb_evict.c	the host refused: make room, or end the process
  *	tlb_kernel.c	the kernel's own range
+ *	tlb_inject.c	host calls that fail on purpose (CONFIG_FAULT_INJECTION)
  *
  * In all of them an mm is a user's, or &init_mm for the kernel's own range.
  */
@@ -13,6 +14,7 @@
 #define __UM_TLB_INTERNAL_H
 
 #include <linux/mm.h>
+#include <linux/fault-inject.h>
 #include <asm/tlbflush.h>
 #include <tlb_batch.h>
 #include <tlb_ranges.h>
@@ -71,7 +73,23 @@ int um_tlb_sync_changed(struct mm_struct *mm, struct tlb_batch *batch,
 
 void um_tlb_forget_range(struct mm_struct *mm, unsigned long addr,
 			 unsigned long end);
+int um_tlb_evict_kernel(void);
 void um_tlb_report_full(const char *who, const struct tlb_op *op);
 void um_tlb_report_failure(const char *who, int err, const struct tlb_op *op);
+
+#ifdef CONFIG_FAULT_INJECTION
+extern struct fault_attr um_tlb_fail_kernel_fill;
+
+void um_tlb_inject(struct tlb_batch *batch);
+void um_tlb_inject_kernel(struct tlb_batch *batch);
+#else
+static inline void um_tlb_inject(struct tlb_batch *batch)
+{
+}
+
+static inline void um_tlb_inject_kernel(struct tlb_batch *batch)
+{
+}
+#endif
 
 #endif

@@ -5,11 +5,12 @@
  *
  * New mappings are sent as soon as they are complete (flush_cache_vmap()), old
  * ones go when they are flushed, so that neither takes a fault. What was evicted
- * for want of room comes back by faults, as a user's does.
+ * for want of room comes back by faults, as a user's does; stacks are not in
+ * this range, for the handler of these faults needs one.
  */
 
 #include <linux/mm.h>
-#include <linux/sched/task_stack.h>
+#include <linux/vmalloc.h>
 #include <asm/tlbflush.h>
 #include <asm/tlb_stats.h>
 #include <as-layout.h>
@@ -30,13 +31,15 @@ static struct tlb_batch kernel_batch = {
 
 static int send_kernel(struct mm_struct *mm)
 {
-	unsigned int nr = tlb_batch_finish(&kernel_batch), done;
+	unsigned int nr, done;
 	int err;
 
-	if (!nr)
+	if (tlb_batch_empty(&kernel_batch))
 		return 0;
 
 	um_tlb_count_batch(&kernel_batch, true);
+	um_tlb_inject_kernel(&kernel_batch);
+	nr = tlb_batch_finish(&kernel_batch);
 	done = os_batch_run(kernel_ops, nr, &err);
 	tlb_batch_reset(&kernel_batch);
 	if (err == -ENOMEM)
@@ -46,33 +49,34 @@ static int send_kernel(struct mm_struct *mm)
 	return err;
 }
 
-/*
- * Unmaps the kernel's whole range but the stack that this runs on. The rest
- * comes back by refills, which run on the signal stack.
- */
+/* Unmaps the kernel's whole range, in which no stack lies. */
 static int evict_kernel(void)
 {
-	unsigned long stack = (unsigned long)task_stack_page(current);
-	unsigned long keep_start = VMALLOC_END, keep_end = VMALLOC_END;
 	struct tlb_ranges dropped;
-
-	if (is_vmalloc_addr((void *)stack)) {
-		keep_start = stack;
-		keep_end = stack + THREAD_SIZE;
-	}
 
 	um_tlb_count(UM_TLB_EVICTIONS, 1);
 	um_tlb_take_changed(&init_mm, &dropped);
-	um_tlb_forget_range(&init_mm, VMALLOC_START, keep_start);
-	um_tlb_forget_range(&init_mm, keep_end, VMALLOC_END);
+	um_tlb_forget_range(&init_mm, VMALLOC_START, VMALLOC_END);
 
 	tlb_batch_reset(&kernel_batch);
 	tlb_batch_empty_space(&kernel_batch, VMALLOC_START,
-			      keep_start - VMALLOC_START);
-	if (keep_end < VMALLOC_END)
-		tlb_batch_empty_space(&kernel_batch, keep_end,
-				      VMALLOC_END - keep_end);
+			      VMALLOC_END - VMALLOC_START);
 	return send_kernel(&init_mm);
+}
+
+/**
+ * um_tlb_evict_kernel() - unmap the kernel's own range, to come back by refills
+ *
+ * Done by itself when the host has no room; to be called by tests.
+ *
+ * Context: any; takes kernel_tlb_lock.
+ * Return: 0, or the negative errno of the host call that failed.
+ */
+int um_tlb_evict_kernel(void)
+{
+	guard(raw_spinlock_irqsave)(&kernel_tlb_lock);
+
+	return evict_kernel();
 }
 
 static int sync_kernel(void)
@@ -142,4 +146,26 @@ bool um_tlb_kernel_refill(unsigned long addr, bool is_write)
 	start = round_down(addr, UM_TLB_MARK_BYTES);
 	flush_tlb_kernel_range(start, start + UM_TLB_MARK_BYTES);
 	return true;
+}
+
+/**
+ * um_tlb_kernel_touch() - see to it that the host maps a buffer of the kernel
+ * @buf:	the buffer, anywhere in the kernel
+ * @len:	its length in bytes
+ *
+ * What the kernel touches after an eviction comes back by itself. A host call
+ * that gets the buffer would fail with EFAULT, or end short. An eviction on
+ * another CPU during that call is not kept away.
+ *
+ * Context: any in which the kernel may touch the buffer.
+ */
+void um_tlb_kernel_touch(const void *buf, int len)
+{
+	const char *at = buf, *end = at + len;
+
+	if (!is_vmalloc_addr(buf))
+		return;
+
+	for (; at < end; at = PTR_ALIGN_DOWN(at, PAGE_SIZE) + PAGE_SIZE)
+		READ_ONCE(*at);
 }

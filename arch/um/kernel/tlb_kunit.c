@@ -11,6 +11,8 @@
 #include <linux/vmalloc.h>
 #include <asm/tlbflush.h>
 #include <asm/tlb_stats.h>
+#include <os.h>
+#include "tlb_internal.h"
 
 #define RW	(_PAGE_PRESENT | _PAGE_ACCESSED | _PAGE_RW | _PAGE_DIRTY)
 #define RO	(_PAGE_PRESENT | _PAGE_ACCESSED)
@@ -258,10 +260,88 @@ static void an_unmapped_address_is_reported(struct kunit *test)
 			-EFAULT);
 }
 
+/* A buffer of vmalloc() in which page i starts with i + 1. */
+static int *numbered_buffer(struct kunit *test, int pages)
+{
+	int *buf = vmalloc(pages * PAGE_SIZE), i;
+
+	KUNIT_ASSERT_NOT_NULL(test, buf);
+	for (i = 0; i < pages; i++)
+		buf[i * PAGE_SIZE / sizeof(*buf)] = i + 1;
+	return buf;
+}
+
+static void expect_numbered(struct kunit *test, const int *buf, int pages)
+{
+	int i;
+
+	for (i = 0; i < pages; i++)
+		KUNIT_EXPECT_EQ(test, buf[i * PAGE_SIZE / sizeof(*buf)], i + 1);
+}
+
+static void evicted_pages_come_back(struct kunit *test)
+{
+	int *buf = numbered_buffer(test, PAGES);
+	unsigned long misses, evictions = counted(UM_TLB_EVICTIONS);
+
+	KUNIT_EXPECT_EQ(test, um_tlb_evict_kernel(), 0);
+	KUNIT_EXPECT_EQ(test, counted(UM_TLB_EVICTIONS) - evictions, 1);
+
+	misses = counted(UM_TLB_MISSES);
+	expect_numbered(test, buf, PAGES);
+	KUNIT_EXPECT_GE(test, counted(UM_TLB_MISSES) - misses, PAGES / 16);
+	vfree(buf);
+}
+
+static void host_calls_find_evicted_buffers(struct kunit *test)
+{
+	const int pages = 8, len = pages * PAGE_SIZE;
+	int *buf = numbered_buffer(test, pages), *copy = vzalloc(len);
+	int fds[2];
+
+	KUNIT_ASSERT_NOT_NULL(test, copy);
+	KUNIT_ASSERT_EQ(test, os_pipe(fds, 0, 0), 0);
+
+	KUNIT_EXPECT_EQ(test, um_tlb_evict_kernel(), 0);
+	KUNIT_EXPECT_EQ(test, os_write_file(fds[1], buf, len), len);
+	KUNIT_EXPECT_EQ(test, um_tlb_evict_kernel(), 0);
+	KUNIT_EXPECT_EQ(test, os_read_file(fds[0], copy, len), len);
+	expect_numbered(test, copy, pages);
+
+	os_close_file(fds[0]);
+	os_close_file(fds[1]);
+	vfree(copy);
+	vfree(buf);
+}
+
+static void no_room_for_the_kernel_evicts(struct kunit *test)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	int *buf = numbered_buffer(test, PAGES), *more;
+	unsigned long evictions = counted(UM_TLB_EVICTIONS);
+
+	atomic_set(&um_tlb_fail_kernel_fill.times, 1);
+	um_tlb_fail_kernel_fill.probability = 100;
+	more = numbered_buffer(test, PAGES);
+	um_tlb_fail_kernel_fill.probability = 0;
+
+	KUNIT_EXPECT_EQ(test, counted(UM_TLB_EVICTIONS) - evictions, 1);
+	expect_numbered(test, buf, PAGES);
+	expect_numbered(test, more, PAGES);
+	vfree(more);
+	vfree(buf);
+#else
+	kunit_skip(test, "needs a kernel with CONFIG_FAULT_INJECTION");
+#endif
+}
+
 static struct kunit_case kernel_cases[] = {
 	KUNIT_CASE(contiguous_pages_take_one_call),
 	KUNIT_CASE(scattered_pages_are_all_right),
 	KUNIT_CASE(an_unmapped_address_is_reported),
+	KUNIT_CASE(evicted_pages_come_back),
+	KUNIT_CASE(host_calls_find_evicted_buffers),
+	KUNIT_CASE(no_room_for_the_kernel_evicts),
 	{}
 };
 

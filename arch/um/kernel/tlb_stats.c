@@ -73,17 +73,6 @@ void um_tlb_count_batch(const struct tlb_batch *batch, bool kernel)
 	um_tlb_count(UM_TLB_BATCHES, 1);
 }
 
-/**
- * um_tlb_handoff() - count that a host process is about to be resumed
- * @id:		the host process
- */
-void um_tlb_handoff(struct mm_id *id)
-{
-	um_tlb_count(UM_TLB_HANDOFFS, 1);
-	if (!tlb_batch_empty(&id->batch))
-		um_tlb_count_batch(&id->batch, false);
-}
-
 static unsigned long sum(enum um_tlb_counter counter)
 {
 	unsigned long total = 0;

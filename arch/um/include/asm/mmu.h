@@ -22,6 +22,7 @@
  *			lock alone, as the walk takes it after this is reset
  * @runs:		odd while the host process may run guest code; written by
  *			the thread that holds the turnstile
+ * @evicting:		the host process is being emptied
  * @evicted:		nothing was sent successfully since the last eviction
  * @next_miss:		where the last window that was filled on a miss ends
  * @window_pages:	how large that window was
@@ -34,6 +35,7 @@ struct um_tlb {
 	struct tlb_ranges changed;
 	unsigned long recorded;
 	unsigned int runs;
+	bool evicting;
 	bool evicted;
 	unsigned long next_miss;
 	unsigned int window_pages;
