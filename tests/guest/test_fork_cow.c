@@ -248,6 +248,13 @@ static void many_children(void)
 	scene_check();
 }
 
+/* Both see these pages until one of them writes. */
+static pid_t fork_with_pages(char *p, uint32_t first_tag, struct line *line)
+{
+	fill_pages(p, PAGES, first_tag);
+	return fork_with_line(line);
+}
+
 /*
  * The parent writes at once, while the child reads what was there before.
  * Then the child goes, and the parent, now the only owner, writes again.
@@ -257,22 +264,21 @@ static void parent_first(void)
 	char *p = map_private(PAGES);
 
 	for (uint32_t round = 0; round < 150; round++) {
-		struct line child_line;
-		pid_t child;
+		const uint32_t old = round * 256 + 1;
+		struct line line;
+		pid_t child = fork_with_pages(p, old, &line);
 
-		fill_pages(p, PAGES, round * 256 + 1);
-		child = fork_with_line(&child_line);
 		if (child == 0) {
 			if (round % 2)
-				hear(&child_line);
-			check_pages(p, PAGES, round * 256 + 1);
+				hear(&line);
+			check_pages(p, PAGES, old);
 			finish();
 		}
 		fill_pages(p, PAGES, 0x100000 + round * 256);
 		if (round % 2)
-			tell(&child_line);
+			tell(&line);
 		wait_for(child);
-		line_close(&child_line);
+		line_close(&line);
 		for (int i = 0; i < PAGES; i++) {
 			check_page(p + i * PAGE, 0x100000 + round * 256 + i);
 			page_fill(p + i * PAGE, 0x200000 + i);
@@ -287,11 +293,10 @@ static void child_first(void)
 	char *p = map_private(PAGES);
 
 	for (uint32_t round = 0; round < 100; round++) {
+		const uint32_t old = round * 256 + 1;
 		struct line line;
-		pid_t child;
+		pid_t child = fork_with_pages(p, old, &line);
 
-		fill_pages(p, PAGES, round * 256 + 1);
-		child = fork_with_line(&line);
 		if (child == 0) {
 			for (int i = PAGES - 1; i >= 0; i--)
 				page_fill(p + i * PAGE, 0x300000 + i);
@@ -301,7 +306,7 @@ static void child_first(void)
 			finish();
 		}
 		hear(&line);
-		check_pages(p, PAGES, round * 256 + 1);
+		check_pages(p, PAGES, old);
 		tell(&line);
 		wait_for(child);
 		line_close(&line);

@@ -120,7 +120,4 @@ static const struct ktap_case cases[] = {
 	{ "mprotect while a thread writes", protect_while_writing, 0 },
 };
 
-int main(void)
-{
-	return KTAP_MAIN(cases);
-}
+KTAP_TESTS(cases)

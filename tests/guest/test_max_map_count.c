@@ -218,7 +218,4 @@ static const struct ktap_case cases[] = {
 	{ "cut by mprotect", cut_by_mprotect, 200 },
 };
 
-int main(void)
-{
-	return KTAP_MAIN(cases);
-}
+KTAP_TESTS(cases)

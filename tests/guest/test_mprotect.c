@@ -487,7 +487,4 @@ static const struct ktap_case cases[] = {
 	{ "one page, two protections", one_page_two_protections, 0 },
 };
 
-int main(void)
-{
-	return KTAP_MAIN(cases);
-}
+KTAP_TESTS(cases)

@@ -229,7 +229,4 @@ static const struct ktap_case cases[] = {
 	{ "other doors", other_doors, 0 },
 };
 
-int main(void)
-{
-	return KTAP_MAIN(cases);
-}
+KTAP_TESTS(cases)

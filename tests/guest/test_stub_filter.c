@@ -163,15 +163,12 @@ static void scribbling_hurts_only_the_writer(void)
 	}
 }
 
-int main(void)
-{
-	static const struct ktap_case cases[] = {
-		{ "the_stub_cannot_raise_protection",
-		  the_stub_cannot_raise_protection, 0 },
-		{ "the_stub_can_be_reached", the_stub_can_be_reached, 0 },
-		{ "scribbling_hurts_only_the_writer",
-		  scribbling_hurts_only_the_writer, 0 },
-	};
+static const struct ktap_case cases[] = {
+	{ "the stub cannot raise protection", the_stub_cannot_raise_protection,
+	  0 },
+	{ "the stub can be reached", the_stub_can_be_reached, 0 },
+	{ "scribbling hurts only the writer", scribbling_hurts_only_the_writer,
+	  0 },
+};
 
-	return ktap_main(cases, sizeof(cases) / sizeof(cases[0]));
-}
+KTAP_TESTS(cases)

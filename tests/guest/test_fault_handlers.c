@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Programs that take part in their own faults: signal handlers that fault, or
+ * that mend the fault they were called for, and userfaultfd.
+ */
+#include "memory.h"
+
+#include <linux/userfaultfd.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+
+#define PAGES 32
+#define RW (PROT_READ | PROT_WRITE)
+
+enum { SIGNAL_PAGES = 4096 };
+
+static char *signal_area;
+static volatile sig_atomic_t signals;
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+	if (signals < SIGNAL_PAGES)
+		page_fill(signal_area + signals * PAGE, 0x1000 + signals);
+	signals++;
+}
+
+/* A timer fires all through a loop of faults, its handler faults too. */
+static void signals_in_faults(void)
+{
+	struct itimerval every = { { 0, 2000 }, { 0, 2000 } };
+	stack_t stack = { .ss_size = 16 * PAGE };
+	struct sigaction action = {
+		.sa_handler = on_alarm, .sa_flags = SA_ONSTACK | SA_RESTART,
+	};
+	double end = seconds_now() + 1.5;
+	uint32_t round = 0;
+
+	signal_area = map_private(SIGNAL_PAGES);
+	stack.ss_sp = map_private(16);
+	require_call(sigaltstack(&stack, NULL) == 0);
+	require_call(sigaction(SIGALRM, &action, NULL) == 0);
+	require_call(setitimer(ITIMER_REAL, &every, NULL) == 0);
+	while (seconds_now() < end) {
+		char *p = map_private(PAGES);
+
+		fill_pages(p, PAGES, 0x9000 + round);
+		check_pages(p, PAGES, 0x9000 + round++);
+		unmap(p, PAGES);
+		/* The alternate stack anew: its next use faults. */
+		if (round % 4 == 0)
+			madvise(stack.ss_sp, 8 * PAGE, MADV_DONTNEED);
+	}
+	every.it_value.tv_usec = 0;
+	require_call(setitimer(ITIMER_REAL, &every, NULL) == 0);
+	check(signals > 10, "only %d signals", (int)signals);
+	check_pages(signal_area, signals < SIGNAL_PAGES ? signals :
+		    SIGNAL_PAGES, 0x1000);
+}
+
+static char *mended;
+static volatile int mendings;
+
+static void on_fault(int sig, siginfo_t *info, void *context)
+{
+	char *page = (char *)((uintptr_t)info->si_addr & ~(PAGE - 1));
+
+	(void)sig;
+	(void)context;
+	if (page < mended || page >= mended + PAGES * PAGE)
+		_exit(97);
+	protect(page, 1, RW);
+	mendings++;
+}
+
+/* A handler gives access, and the access is made again (a common trick). */
+static void fault_mended(void)
+{
+	struct sigaction action = {
+		.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO,
+	};
+
+	mended = map_private(PAGES);
+	fill_pages(mended, PAGES, 0x1000);
+	require_call(sigaction(SIGSEGV, &action, NULL) == 0);
+	for (int round = 0; round < 20; round++) {
+		mendings = 0;
+		protect(mended, PAGES, round % 2 ? PROT_NONE : PROT_READ);
+		fill_pages(mended, PAGES, 0x1001 + round);
+		check(mendings == PAGES, "%d mendings", mendings);
+		check_pages(mended, PAGES, 0x1001 + round);
+	}
+}
+
+static char *area;
+static int fault_fd;
+
+/* Gives page i of the area the tag 0x7000 + i, as it is asked for. */
+static void *serve_faults(void *argument)
+{
+	static char page[PAGE] __attribute__((aligned(4096)));
+	struct uffd_msg message;
+
+	for (int i = 0; i < PAGES; i++) {
+		struct uffdio_copy copy = { .src = (uintptr_t)page,
+					    .len = PAGE };
+
+		require_call(read(fault_fd, &message, sizeof(message)) ==
+			     sizeof(message));
+		copy.dst = message.arg.pagefault.address & ~(PAGE - 1);
+		page_fill(page, 0x7000 + (copy.dst - (uintptr_t)area) / PAGE);
+		require_call(ioctl(fault_fd, UFFDIO_COPY, &copy) == 0);
+	}
+	return argument;
+}
+
+static void user_faults(void)
+{
+	struct uffdio_api api = { .api = UFFD_API };
+	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
+	uint32_t order[PAGES];
+	pthread_t thread;
+
+	area = map_private(PAGES);
+	fault_fd = syscall(SYS_userfaultfd, O_CLOEXEC);
+	require_call(fault_fd >= 0);
+	require_call(ioctl(fault_fd, UFFDIO_API, &api) == 0);
+	range.range.start = (uintptr_t)area;
+	range.range.len = PAGES * PAGE;
+	require_call(ioctl(fault_fd, UFFDIO_REGISTER, &range) == 0);
+	require_call(!pthread_create(&thread, NULL, serve_faults, NULL));
+	shuffle(order, PAGES);
+	for (int i = 0; i < PAGES; i++)
+		check_page(area + order[i] * PAGE, 0x7000 + order[i]);
+	require_call(!pthread_join(thread, NULL));
+	check_pages(area, PAGES, 0x7000);
+	fill_pages(area, PAGES, 0x8000);
+	check_pages(area, PAGES, 0x8000);
+}
+
+static const struct ktap_case cases[] = {
+	{ "signals in faults", signals_in_faults, 0 },
+	{ "fault mended by its handler", fault_mended, 0 },
+	{ "userfaultfd", user_faults, 0 },
+};
+
+KTAP_TESTS(cases)
