@@ -64,46 +64,41 @@ static void give_memory_back(const struct metric *m)
 		die("munmap");
 }
 
+/* One fork of writable memory, until the child was waited for. */
+static uint64_t time_fork(size_t size, int rewrite)
+{
+	uint64_t start;
+	pid_t pid;
+
+	make_resident(memory, size, 1);
+	start = now_ns();
+	pid = fork();
+	if (!pid) {
+		if (rewrite)
+			write_pages(memory, size, 2);
+		_exit(CHILD_STATUS);
+	}
+	wait_for_child(pid);
+	return now_ns() - start;
+}
+
 static uint64_t run_fork(const struct metric *m, long ops)
 {
-	size_t size = m->mib * MIB;
 	uint64_t took = 0;
 
-	for (long i = 0; i < ops; i++) {
-		uint64_t start;
-		pid_t pid;
-
-		make_resident(memory, size, 1);
-		start = now_ns();
-		pid = fork();
-		if (!pid)
-			_exit(CHILD_STATUS);
-		wait_for_child(pid);
-		took += now_ns() - start;
-	}
-	expect_pages(memory, size, 1);
+	for (long i = 0; i < ops; i++)
+		took += time_fork(m->mib * MIB, 0);
+	expect_pages(memory, m->mib * MIB, 1);
 	return took;
 }
 
 static uint64_t run_fork_rewrite(const struct metric *m, long ops)
 {
-	size_t size = m->mib * MIB;
 	uint64_t took = 0;
 
 	for (long i = 0; i < ops; i++) {
-		uint64_t start;
-		pid_t pid;
-
-		make_resident(memory, size, 1);
-		start = now_ns();
-		pid = fork();
-		if (!pid) {
-			write_pages(memory, size, 2);
-			_exit(CHILD_STATUS);
-		}
-		wait_for_child(pid);
-		took += now_ns() - start;
-		expect_pages(memory, size, 1);
+		took += time_fork(m->mib * MIB, 1);
+		expect_pages(memory, m->mib * MIB, 1);
 	}
 	return took;
 }
