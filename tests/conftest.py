@@ -9,6 +9,7 @@ pytest --kernel build/debug/linux tests/ runs all of it on another kernel.
 A kernel or image that is missing is a failure, never a skip.
 """
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -114,15 +115,35 @@ def guest(request: pytest.FixtureRequest, uml: Uml, tmp_path: Path) -> Guest:
     return Guest(uml, mode, cpus, tmp_path)
 
 
+def mount_of(path: str) -> str | None:
+    """The mount point that a path lies on; None if it is outside of a chroot."""
+    points = [line.split()[4].replace("\\040", " ")
+              for line in Path("/proc/self/mountinfo").read_text().splitlines()]
+    around = [point for point in points if Path(path).is_relative_to(point)]
+    return max(around, key=len, default=None)
+
+
 @pytest.fixture(scope="session")
 def private_mounts() -> tuple[str, ...]:
-    """A command prefix that runs `sh -c SCRIPT` where it may mount things."""
-    prefix = ("unshare", "-m") if os.geteuid() == 0 else ("unshare", "-r", "-m")
-    probe = subprocess.run([*prefix, "mount", "-t", "tmpfs", "tmpfs", "/dev/shm"],
-                           capture_output=True, text=True, check=False)
-    if probe.returncode:
-        pytest.skip(f"this host gives no mount namespace: {probe.stderr.strip()}")
-    return prefix + ("sh", "-c")
+    """A command prefix that runs `sh -c SCRIPT` where it may mount over /dev/shm.
+
+    unshare makes all mounts private from the root on, which in a chroot need
+    not be a mount; then it is done for the one below /dev/shm.
+    """
+    shell = ("sh", "-c")
+    prefixes = [("unshare", "-m", *shell) if os.geteuid() == 0 else
+                ("unshare", "-r", "-m", *shell)]
+    below = mount_of("/dev/shm")
+    if below:
+        prefixes.append(("unshare", "-m", "--propagation", "unchanged", *shell,
+                         f'mount --make-private {shlex.quote(below)} && '
+                         'exec sh -c "$0" "$@"'))
+    for prefix in prefixes:
+        probe = subprocess.run([*prefix, "mount -t tmpfs tmpfs /dev/shm"],
+                               capture_output=True, text=True, check=False)
+        if probe.returncode == 0:
+            return prefix
+    pytest.skip(f"this host gives no mount namespace: {probe.stderr.strip()}")
 
 
 @pytest.fixture(scope="session")
