@@ -380,12 +380,14 @@ def test_port_says_of_each_hook_whether_it_applies(project: Project, tmp_path: P
 
 def test_port_fails_when_a_hook_fails(project: Project, tmp_path: Path) -> None:
     project.hook("bad.patch", hook(12, old="other"))
+    project.hook("gone.patch", hook(5, file="kernel/gone.c"))
     project.hook("exit.patch", hook(5, file="kernel/exit.c"))
     result = run("port", "--root", project.root, kernel_tarball(tmp_path, "7.4.0"))
     assert result.returncode == 1
-    assert "  bad.patch: FAILS\n    patching file kernel/fork.c\n" in result.stdout
+    assert "  bad.patch: FAILS\n    kernel/fork.c: hunk #1 FAILED at " in result.stdout
+    assert "  gone.patch: FAILS\n    kernel/gone.c: not in this release\n" in result.stdout
     assert "  exit.patch: applies\n" in result.stdout
-    assert result.stdout.endswith("port: 2 of 3 hooks apply\n")
+    assert result.stdout.endswith("port: 2 of 4 hooks apply\n")
 
 
 def test_port_wants_an_archive(project: Project, tmp_path: Path) -> None:
