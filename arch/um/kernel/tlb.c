@@ -39,6 +39,7 @@
 #include <linux/sched/task_stack.h>
 #include <asm/tlbflush.h>
 #include <asm/tlb_stats.h>
+#include <asm/view.h>
 #include <as-layout.h>
 #include <mem.h>
 #include <os.h>
@@ -405,7 +406,7 @@ static void forget_range(struct mm_struct *mm, unsigned long addr,
 /* Empties the host process of mm; what it needs comes back by refills. */
 static int evict_user(struct mm_struct *mm)
 {
-	struct mm_id *id = &mm->context.id;
+	struct mm_id *id = &mm->context.view->id;
 	struct tlb_ranges dropped;
 
 	um_tlb_count(UM_TLB_EVICTIONS, 1);
@@ -432,7 +433,7 @@ static int evict_user(struct mm_struct *mm)
  */
 int um_tlb_recover(struct mm_id *id, int err, const struct tlb_op *op)
 {
-	struct mm_struct *mm = container_of(id, struct mm_struct, context.id);
+	struct mm_struct *mm = um_view_of(id)->mm;
 	struct um_tlb *tlb = &mm->context.tlb;
 
 	um_tlb_leave(mm);
@@ -473,12 +474,12 @@ void um_tlb_handoff(struct mm_id *id)
  */
 void um_tlb_batch_succeeded(struct mm_id *id)
 {
-	container_of(id, struct mm_context, id)->tlb.evicted = false;
+	um_view_of(id)->mm->context.tlb.evicted = false;
 }
 
 static int send_user(struct mm_struct *mm)
 {
-	return stub_batch_run(&mm->context.id);
+	return stub_batch_run(&mm->context.view->id);
 }
 
 /* Leaves the last operations in the batch, to go out with the resumption. */
@@ -487,7 +488,7 @@ static int um_tlb_sync(struct mm_struct *mm)
 	if (!READ_ONCE(mm->context.tlb.changed.nr))
 		return 0;
 
-	return sync_changed(mm, &mm->context.id.batch, send_user);
+	return sync_changed(mm, &mm->context.view->id.batch, send_user);
 }
 
 /**
@@ -558,11 +559,11 @@ void um_tlb_shootdown(struct mm_struct *mm)
 		return;
 
 	um_tlb_count(UM_TLB_SHOOTDOWNS, 1);
-	os_alarm_process(mm->context.id.pid);
+	os_alarm_process(mm->context.view->id.pid);
 	deadline = jiffies + SHOOTDOWN_TIMEOUT;
 	while (smp_load_acquire(&tlb->runs) == runs) {
 		if (time_after(jiffies, deadline)) {
-			os_kill_process(mm->context.id.pid, 0);
+			os_kill_process(mm->context.view->id.pid, 0);
 			deadline = jiffies + SHOOTDOWN_TIMEOUT;
 		}
 		os_yield();

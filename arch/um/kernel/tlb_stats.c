@@ -15,6 +15,7 @@
 #include <linux/seq_file.h>
 #include <asm/mmu.h>
 #include <asm/tlb_stats.h>
+#include <asm/view.h>
 #include <os.h>
 
 DEFINE_PER_CPU(struct um_tlb_stats, um_tlb_stats);
@@ -62,7 +63,7 @@ static unsigned long user_host_mappings(void)
 
 		if (!task)
 			continue;
-		total += os_count_mappings(task->mm->context.id.pid);
+		total += os_count_mappings(task->mm->context.view->id.pid);
 		task_unlock(task);
 	}
 	return total;

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What runs inside a host process besides guest code: the code page of the stub.
+ * Nothing outside of that page can be called or read from here.
+ *
+ * In ptrace mode stub_syscall_handler() runs a batch and traps. In seccomp mode
+ * each stop of guest code is a signal; its handler hands over to the kernel,
+ * waits, runs the batch that it finds, and restores the registers that the
+ * kernel left in the signal frame.
+ *
+ * Guest code can jump anywhere into this page, with registers and a stack of its
+ * choice. So that the kernel can know that a host process asleep in stub_sleep()
+ * will do what is written here and nothing else, nothing behind that system call
+ * depends on a register or on the stack: the shared pages are found from the
+ * instruction pointer, and a new stack is begun in them (um_view_is_asleep()).
+ */
+
+#include <sysdep/stub.h>
+#include <sysdep/stub_sleep.h>
+#include "stub_batch.h"
+
+#include <linux/futex.h>
+#include <sys/socket.h>
+#include <errno.h>
+
+#define HANDOFF_WAKE(p)							\
+	stub_syscall3(__NR_futex, (unsigned long)(p), FUTEX_WAKE, HANDOFF_ALL)
+#define HANDOFF_STUB_SLEEP(p, seen)	stub_sleep(p, seen)
+#include <handoff_protocol.h>
+
+void __section(".__syscall_stub")
+stub_syscall_handler(void)
+{
+	struct stub_data *d = get_stub_data();
+
+	stub_run_batch(d, d->mem_fd);
+
+	trap_myself();
+}
+
+/* The memory file comes with a batch that needs it, and goes with it. */
+static __always_inline int receive_memory_file(void)
+{
+	char byte;
+	union {
+		char data[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} ctrl = {};
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &ctrl,
+		.msg_controllen = sizeof(ctrl),
+	};
+	long res;
+
+	do {
+		res = stub_syscall3(__NR_recvmsg, 0, (unsigned long)&msg, 0);
+	} while (res == -EINTR);
+
+	if (res != 1 || msg.msg_controllen <= sizeof(struct cmsghdr))
+		return -1;
+	return *(int *)CMSG_DATA(&ctrl.align);
+}
+
+static __always_inline long run_published_batch(struct stub_data *d)
+{
+	int mem_fd = -1;
+	long res;
+
+	if (!d->syscall_data_len)
+		return 0;
+
+	if (d->mem_fd >= 0)
+		mem_fd = receive_memory_file();
+	res = stub_run_batch(d, mem_fd);
+	if (mem_fd >= 0)
+		stub_syscall2(__NR_close, mem_fd, 0);
+	return res;
+}
+
+/* The signal frame is where the kernel knows it to be; this does not return. */
+static __always_inline void return_to_guest(struct stub_data *d)
+{
+	stub_seccomp_restore_state(&d->arch_data);
+	stub_sigreturn(&d->sigstack[d->mctx_offset] -
+		       offsetof(ucontext_t, uc_mcontext));
+}
+
+/*
+ * The kernel has the turn, or will have: waits for work, and does it. Also what
+ * a host process that has slept goes on with.
+ */
+void __section(".__syscall_stub")
+stub_awake(void)
+{
+	struct stub_data *d = get_stub_data();
+	unsigned int *bells = get_stub_bells();
+
+	for (;;) {
+		handoff_stub_wait(&d->handoff, bells);
+
+		if (run_published_batch(d) == 0 && !d->restart_wait)
+			return_to_guest(d);
+
+		/* Only the batch was wanted, or it failed. */
+		d->signal = SIGSYS;
+		d->restart_wait = 0;
+		handoff_to_kernel(&d->handoff);
+	}
+}
+
+void __section(".__syscall_stub")
+stub_signal_interrupt(int sig, siginfo_t *info, void *p)
+{
+	struct stub_data *d = get_stub_data();
+	ucontext_t *uc = p;
+
+	d->signal = sig;
+	d->si_offset = (unsigned long)info - (unsigned long)&d->sigstack[0];
+	d->mctx_offset = (unsigned long)&uc->uc_mcontext -
+			 (unsigned long)&d->sigstack[0];
+
+	handoff_to_kernel(&d->handoff);
+	stub_awake();
+}
+
+void __section(".__syscall_stub")
+stub_signal_restorer(void)
+{
+	/* Nothing must be on the stack at this call; no handler comes here. */
+	stub_syscall0(__NR_rt_sigreturn);
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The instructions of the stub that no compiler must choose. Included by stub.c
+ * only.
+ */
+
+#ifndef __SYSDEP_STUB_SLEEP_H
+#define __SYSDEP_STUB_SLEEP_H
+
+#include <linux/futex.h>
+#include <linux/stringify.h>
+#include <stub-data.h>
+#include <sysdep/stub.h>
+
+static __always_inline unsigned long stub_cycles(void)
+{
+	return __builtin_ia32_rdtsc();
+}
+
+static __always_inline void stub_relax(void)
+{
+	__builtin_ia32_pause();
+}
+
+/* The bells come after the data pages. */
+static __always_inline unsigned int *get_stub_bells(void)
+{
+	return get_stub_data() + STUB_DATA_PAGES * UM_KERN_PAGE_SIZE;
+}
+
+/* Restores what the signal frame at uc holds. */
+static __always_inline void stub_sigreturn(void *uc)
+{
+	asm volatile("movq %0, %%rsp; syscall"
+		     : : "r" (uc), "a" (__NR_rt_sigreturn) : "memory");
+	__builtin_unreachable();
+}
+
+void stub_awake(void);
+void stub_sleep(unsigned int *bell, unsigned int seen);
+
+/*
+ * Sleeps while *bell is seen, and goes on in stub_awake(), with a stack that
+ * begins below the signal frame. What is behind the system call uses no register
+ * that comes from before it, see stub.c.
+ */
+__attribute__((naked, noreturn)) void __section(".__syscall_stub")
+stub_sleep(unsigned int *bell, unsigned int seen)
+{
+	asm volatile(
+		"movl	%%esi, %%edx;"
+		"movl	%0, %%esi;"
+		"movl	%1, %%eax;"
+		"xorl	%%r10d, %%r10d;"
+		"syscall;"
+		".globl stub_slept;"
+		"stub_slept:"
+		"leaq	0(%%rip), %%rbx;"
+		"andq	%2, %%rbx;"
+		"addq	%3, %%rbx;"
+		"movzwl	%c4(%%rbx), %%eax;"
+		"leaq	%c5(%%rbx,%%rax), %%rsp;"
+		"andq	$-16, %%rsp;"
+		"call	stub_awake;"
+		"ud2"
+		: : "i" (FUTEX_WAIT), "i" (__NR_futex),
+		    "i" (~(UM_KERN_PAGE_SIZE - 1)), "i" (UM_KERN_PAGE_SIZE),
+		    "i" (offsetof(struct stub_data, mctx_offset)),
+		    "i" (offsetof(struct stub_data, sigstack) -
+			 offsetof(ucontext_t, uc_mcontext) - 8));
+}
+
+#endif
