@@ -88,14 +88,9 @@ static __always_inline void return_to_guest(struct stub_data *d)
 		       offsetof(ucontext_t, uc_mcontext));
 }
 
-/*
- * The kernel has the turn, or will have: waits for work, and does it. Also what
- * a host process that has slept goes on with.
- */
-void __section(".__syscall_stub")
-stub_awake(void)
+/* Waits for work from the kernel, and does it; this does not return. */
+static __always_inline void work(struct stub_data *d)
 {
-	struct stub_data *d = get_stub_data();
 	unsigned int *bells = get_stub_bells();
 
 	for (;;) {
@@ -111,6 +106,13 @@ stub_awake(void)
 	}
 }
 
+/* What a host process that has slept goes on with. */
+void __section(".__syscall_stub")
+stub_awake(void)
+{
+	work(get_stub_data());
+}
+
 void __section(".__syscall_stub")
 stub_signal_interrupt(int sig, siginfo_t *info, void *p)
 {
@@ -123,7 +125,7 @@ stub_signal_interrupt(int sig, siginfo_t *info, void *p)
 			 (unsigned long)&d->sigstack[0];
 
 	handoff_to_kernel(&d->handoff);
-	stub_awake();
+	work(d);
 }
 
 void __section(".__syscall_stub")

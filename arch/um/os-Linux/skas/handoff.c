@@ -21,7 +21,6 @@
  */
 
 #include <errno.h>
-#include <sched.h>
 #include <time.h>
 #include <unistd.h>
 #include <sys/resource.h>
@@ -43,6 +42,8 @@
 /* Preempted so often in a tick, this thread spins on a CPU that others want. */
 #define CONTENDED_SWITCHES	3
 #define MAX_PAUSE_TICKS		64
+
+#define MAX_HOST_CPUS		8192
 
 /* How often the allowed CPUs are looked at. */
 #define AFFINITY_TICKS		128
@@ -101,11 +102,16 @@ static struct handoff *words_of(struct mm_id *id)
 
 static void count_allowed_cpus(void)
 {
-	cpu_set_t set;
+	static unsigned long mask[MAX_HOST_CPUS / (8 * sizeof(long))];
+	long bytes = syscall(__NR_sched_getaffinity, 0, sizeof(mask), mask);
+	int i, count = 0;
 
-	/* Fails where the host has more CPUs than the set: many, then. */
-	allowed_cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ?
-		       CPU_COUNT(&set) : CPU_SETSIZE;
+	/* Fails where the host can have more CPUs than that: many, then. */
+	if (bytes < 0)
+		count = MAX_HOST_CPUS;
+	for (i = 0; i < bytes / (long)sizeof(long); i++)
+		count += __builtin_popcountl(mask[i]);
+	allowed_cpus = count;
 }
 
 static int __init init_handoff(void)
@@ -256,7 +262,8 @@ static void judge_contention(struct handoff_cpu *cpu)
 		cpu->pause--;
 		return;
 	}
-	if (getrusage(RUSAGE_THREAD, &usage) < 0)
+	/* The kernel has functions of these names itself. */
+	if (syscall(__NR_getrusage, RUSAGE_THREAD, &usage) < 0)
 		return;
 
 	preempted = usage.ru_nivcsw - cpu->preempted;

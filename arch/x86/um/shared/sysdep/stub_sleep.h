@@ -37,34 +37,45 @@ static __always_inline void stub_sigreturn(void *uc)
 }
 
 void stub_awake(void);
-void stub_sleep(unsigned int *bell, unsigned int seen);
+void stub_awake_afresh(void);
 
 /*
  * Sleeps while *bell is seen, and goes on in stub_awake(), with a stack that
  * begins below the signal frame. What is behind the system call uses no register
- * that comes from before it, see stub.c.
+ * that comes from before it, see stub.c. It stands here once, for the kernel to
+ * know its address.
  */
-__attribute__((naked, noreturn)) void __section(".__syscall_stub")
-stub_sleep(unsigned int *bell, unsigned int seen)
+asm(".pushsection .__syscall_stub, \"ax\", @progbits;"
+    "stub_sleep:"
+    "	movl	$" __stringify(__NR_futex) ", %eax;"
+    "	movl	$" __stringify(FUTEX_WAIT) ", %esi;"
+    "	xorl	%r10d, %r10d;"
+    "	syscall;"
+    ".globl stub_slept;"
+    "stub_slept:"
+    "	jmp	stub_awake_afresh;"
+    ".popsection");
+
+static __always_inline void stub_sleep(unsigned int *bell, unsigned int seen)
+{
+	/* Calls by the compiler are absolute, which does not work in the stub. */
+	asm volatile("jmp stub_sleep" : : "D" (bell), "d" (seen) : "memory");
+	__builtin_unreachable();
+}
+
+__attribute__((naked)) void __section(".__syscall_stub")
+stub_awake_afresh(void)
 {
 	asm volatile(
-		"movl	%%esi, %%edx;"
-		"movl	%0, %%esi;"
-		"movl	%1, %%eax;"
-		"xorl	%%r10d, %%r10d;"
-		"syscall;"
-		".globl stub_slept;"
-		"stub_slept:"
 		"leaq	0(%%rip), %%rbx;"
-		"andq	%2, %%rbx;"
-		"addq	%3, %%rbx;"
-		"movzwl	%c4(%%rbx), %%eax;"
-		"leaq	%c5(%%rbx,%%rax), %%rsp;"
+		"andq	%0, %%rbx;"
+		"addq	%1, %%rbx;"
+		"movzwl	%c2(%%rbx), %%eax;"
+		"leaq	%c3(%%rbx,%%rax), %%rsp;"
 		"andq	$-16, %%rsp;"
 		"call	stub_awake;"
 		"ud2"
-		: : "i" (FUTEX_WAIT), "i" (__NR_futex),
-		    "i" (~(UM_KERN_PAGE_SIZE - 1)), "i" (UM_KERN_PAGE_SIZE),
+		: : "i" (~(UM_KERN_PAGE_SIZE - 1)), "i" (UM_KERN_PAGE_SIZE),
 		    "i" (offsetof(struct stub_data, mctx_offset)),
 		    "i" (offsetof(struct stub_data, sigstack) -
 			 offsetof(ucontext_t, uc_mcontext) - 8));
