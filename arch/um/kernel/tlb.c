@@ -420,7 +420,7 @@ static int evict_user(struct mm_struct *mm)
 
 /**
  * um_tlb_recover() - a host process could not do an operation
- * @id:		the host process, of the current task
+ * @id:		the host process, of the current task or of no mm
  * @err:	negative errno of the host call that failed
  * @op:		that operation, as far as the host process can be believed
  *
@@ -434,10 +434,14 @@ static int evict_user(struct mm_struct *mm)
 int um_tlb_recover(struct mm_id *id, int err, const struct tlb_op *op)
 {
 	struct mm_struct *mm = um_view_of(id)->mm;
-	struct um_tlb *tlb = &mm->context.tlb;
+	struct um_tlb *tlb;
 
-	um_tlb_leave(mm);
 	tlb_batch_reset(&id->batch);
+	if (!mm)
+		return err;
+
+	tlb = &mm->context.tlb;
+	um_tlb_leave(mm);
 
 	if (err == -ENOMEM && !tlb->evicted) {
 		report_full(current->comm, op);
@@ -474,7 +478,10 @@ void um_tlb_handoff(struct mm_id *id)
  */
 void um_tlb_batch_succeeded(struct mm_id *id)
 {
-	um_view_of(id)->mm->context.tlb.evicted = false;
+	struct mm_struct *mm = um_view_of(id)->mm;
+
+	if (mm)
+		mm->context.tlb.evicted = false;
 }
 
 static int send_user(struct mm_struct *mm)
@@ -559,7 +566,7 @@ void um_tlb_shootdown(struct mm_struct *mm)
 		return;
 
 	um_tlb_count(UM_TLB_SHOOTDOWNS, 1);
-	os_alarm_process(mm->context.view->id.pid);
+	handoff_alarm(&mm->context.view->id);
 	deadline = jiffies + SHOOTDOWN_TIMEOUT;
 	while (smp_load_acquire(&tlb->runs) == runs) {
 		if (time_after(jiffies, deadline)) {

@@ -39,6 +39,8 @@ static const char * const counter_names[UM_TLB_COUNTERS] = {
 	[UM_TLB_SHOOTDOWNS]			= "shootdowns",
 	[UM_TLB_EVICTIONS]			= "evictions",
 	[UM_TLB_ERRORS]				= "errors",
+	[UM_TLB_VIEWS_CREATED]			= "views_created",
+	[UM_TLB_VIEWS_RECYCLED]			= "views_recycled",
 };
 
 static unsigned long sum(enum um_tlb_counter counter)

@@ -21,6 +21,8 @@ struct mm_struct;
  * @mm:		the mm whose translations it caches, NULL while it has none
  * @all:	in the list of all views; protected by its lock
  * @idle:	in the pool, while @mm is NULL
+ * @released:	when it came there, in jiffies
+ * @dying:	its host process was killed, and is to be reaped
  * @rcu:	a virtual CPU may look at @id until a grace period has passed
  */
 struct um_view {
@@ -28,6 +30,8 @@ struct um_view {
 	struct mm_struct *mm;
 	struct list_head all;
 	struct list_head idle;
+	unsigned long released;
+	bool dying;
 	struct rcu_head rcu;
 };
 
@@ -37,6 +41,9 @@ static inline struct um_view *um_view_of(struct mm_id *id)
 	return container_of(id, struct um_view, id);
 }
 
+struct um_view *um_view_create(void);
+int um_view_recycle(struct um_view *view);
+void um_view_destroy(struct um_view *view);
 struct um_view *um_view_acquire(struct mm_struct *mm);
 void um_view_release(struct um_view *view);
 void um_view_interrupt(struct mm_struct *mm);

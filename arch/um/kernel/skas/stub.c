@@ -12,7 +12,7 @@
  * choice. So that the kernel can know that a host process asleep in stub_sleep()
  * will do what is written here and nothing else, nothing behind that system call
  * depends on a register or on the stack: the shared pages are found from the
- * instruction pointer, and a new stack is begun in them (um_view_is_asleep()).
+ * instruction pointer, and a new stack is begun in them (os_view_settle()).
  */
 
 #include <sysdep/stub.h>
@@ -88,6 +88,24 @@ static __always_inline void return_to_guest(struct stub_data *d)
 		       offsetof(ucontext_t, uc_mcontext));
 }
 
+/*
+ * Another guest program was here before. All that it could leave behind and that
+ * neither the batch nor the signal frame, both written by the kernel, undo:
+ * signals that are not blocked, another signal stack, file descriptors, segments.
+ * From the first call on, signals may be sent (handoff_alarm()).
+ */
+static __always_inline void reset(struct stub_data *d)
+{
+	unsigned long long all = ~0ULL;
+
+	stub_syscall4(__NR_rt_sigprocmask, SIG_SETMASK, (unsigned long)&all, 0,
+		      sizeof(all));
+	HANDOFF_XCHG(&d->handoff.reset, 0);
+	stub_set_sigstack(d);
+	stub_syscall3(__NR_close_range, 1, ~0U, 0);
+	stub_clear_segments();
+}
+
 /* Waits for work from the kernel, and does it; this does not return. */
 static __always_inline void work(struct stub_data *d)
 {
@@ -96,12 +114,18 @@ static __always_inline void work(struct stub_data *d)
 	for (;;) {
 		handoff_stub_wait(&d->handoff, bells);
 
-		if (run_published_batch(d) == 0 && !d->restart_wait)
+		if (d->handoff.reset == HANDOFF_RESET_WANTED)
+			reset(d);
+		if (run_published_batch(d) || d->restart_wait) {
+			/* Only the batch was wanted, or it failed. */
+			d->signal = SIGSYS;
+			d->restart_wait = 0;
+		} else if (d->handoff.alarm) {
+			d->signal = SIGALRM;
+			d->handoff.alarm = 0;
+		} else {
 			return_to_guest(d);
-
-		/* Only the batch was wanted, or it failed. */
-		d->signal = SIGSYS;
-		d->restart_wait = 0;
+		}
 		handoff_to_kernel(&d->handoff);
 	}
 }

@@ -1,6 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Life of a view: one host process, which caches the translations of an mm.
+ * It is created, recycled any number of times, and destroyed. Which of these,
+ * and when, is for the pool to say (view_pool.c).
+ *
+ * Recycling needs the host process to be as new for the next guest program,
+ * whatever the last one did to it. In ptrace mode guest code makes no call of
+ * the host, and every register is set each time. In seccomp mode it is
+ *
+ *  1. found to sleep where it can only go on with what the stub says
+ *     (os_view_settle()), or else it is killed;
+ *  2. given new contents of its shared pages: those that the first host process
+ *     had before any guest code ran, so also the signal frame, from which all
+ *     registers, the floating point state, the signal mask and the signal stack
+ *     are restored;
+ *  3. at its next resumption, has the rest undone by the stub (reset() in
+ *     stub.c), and everything below the stub unmapped by the first operation of
+ *     its batch, before any guest code runs.
+ *
+ * A host process dies when the kernel kills it, and if guest code gets it killed
+ * by its filter. Its pages are freed when the host has said that it is dead.
  *
  * Locks: views_lock is innermost, and taken with interrupts off.
  */
@@ -8,10 +27,11 @@
 #include <linux/gfp.h>
 #include <linux/interrupt.h>
 #include <linux/mm.h>
+#include <linux/mutex.h>
 #include <linux/slab.h>
-#include <linux/sched/signal.h>
 #include <linux/spinlock.h>
 #include <asm/mmu.h>
+#include <asm/tlb_stats.h>
 #include <asm/view.h>
 #include <as-layout.h>
 #include <os.h>
@@ -23,9 +43,13 @@
 
 static_assert(sizeof(struct stub_data) == STUB_DATA_PAGES * UM_KERN_PAGE_SIZE);
 
-static DEFINE_SPINLOCK(views_lock);
+/* Every view whose host process is not known to be dead */
 static LIST_HEAD(all_views);
-static atomic_t next_bell;
+static DEFINE_SPINLOCK(views_lock);
+
+/* The shared pages of a host process in which no guest code has run yet */
+static struct stub_data *pristine;
+static DEFINE_MUTEX(create_mutex);
 
 static void free_view(struct rcu_head *rcu)
 {
@@ -35,78 +59,161 @@ static void free_view(struct rcu_head *rcu)
 	kfree(view);
 }
 
-static struct um_view *create_view(void)
+/* A virtual CPU may still look at it as the last one that it ran. */
+static void free_view_soon(struct um_view *view)
 {
-	struct um_view *view = kzalloc(sizeof(*view), GFP_KERNEL);
-	int err = -ENOMEM;
-
-	if (!view)
-		return ERR_PTR(-ENOMEM);
-	view->id.stack = __get_free_pages(GFP_KERNEL | __GFP_ZERO,
-					  STUB_DATA_ORDER);
-	if (!view->id.stack)
-		goto out_free;
-	view->id.bell = atomic_inc_return(&next_bell) % HANDOFF_BELLS;
-	stub_batch_init(&view->id);
-
-	/* Listed before it can die */
-	scoped_guard(spinlock_irqsave, &views_lock)
-		list_add(&view->all, &all_views);
-
-	err = start_userspace(&view->id);
-	if (err < 0)
-		goto out_unlist;
-
-	/* The host itself maps a few things into a new process. */
-	tlb_batch_empty_space(&view->id.batch, 0, STUB_START);
-	return view;
-
-out_unlist:
-	scoped_guard(spinlock_irqsave, &views_lock)
-		list_del(&view->all);
-	free_pages(view->id.stack, STUB_DATA_ORDER);
-out_free:
-	kfree(view);
-	return ERR_PTR(err);
-}
-
-static void destroy_view(struct um_view *view)
-{
-	scoped_guard(spinlock_irqsave, &views_lock)
-		list_del(&view->all);
-
-	if (view->id.pid > 0)
-		os_kill_ptraced_process(view->id.pid, 1);
-	if (using_seccomp)
-		os_close_file(view->id.sock);
 	handoff_forget(&view->id);
 	call_rcu(&view->rcu, free_view);
 }
 
-/**
- * um_view_acquire() - get an empty view
- * @mm:		the mm whose guest code it will run
- *
- * Context: process, may sleep.
- * Return: the view, or an ERR_PTR(): -ENOMEM without memory, or the errno with
- * which the host refused a process (-EAGAIN: RLIMIT_NPROC).
- */
-struct um_view *um_view_acquire(struct mm_struct *mm)
+static struct um_view *alloc_view(void)
 {
-	struct um_view *view = create_view();
+	static unsigned int next_bell;
+	struct um_view *view = kzalloc(sizeof(*view), GFP_KERNEL);
 
-	if (!IS_ERR(view))
-		view->mm = mm;
+	if (!view)
+		return NULL;
+	view->id.stack = __get_free_pages(GFP_KERNEL | __GFP_ZERO,
+					  STUB_DATA_ORDER);
+	if (!view->id.stack) {
+		kfree(view);
+		return NULL;
+	}
+	view->id.bell = next_bell++ % HANDOFF_BELLS;
+	stub_batch_init(&view->id);
+	INIT_LIST_HEAD(&view->idle);
 	return view;
 }
 
-/**
- * um_view_release() - give back a view
- * @view:	the view; its mm is gone and no task runs in it
- */
-void um_view_release(struct um_view *view)
+static void list_view(struct um_view *view)
 {
-	destroy_view(view);
+	guard(spinlock_irqsave)(&views_lock);
+	list_add(&view->all, &all_views);
+}
+
+static void unlist_view(struct um_view *view)
+{
+	guard(spinlock_irqsave)(&views_lock);
+	list_del(&view->all);
+}
+
+/* Of the first host process, for all that come: they only differ in their words. */
+static int keep_pristine(struct um_view *view)
+{
+	if (pristine || !using_seccomp)
+		return 0;
+	pristine = kmemdup((void *)view->id.stack, sizeof(*pristine),
+			   GFP_KERNEL);
+	return pristine ? 0 : -ENOMEM;
+}
+
+/**
+ * um_view_create() - make a view, and start its host process
+ *
+ * Context: process, may sleep. Takes about half a millisecond of the host.
+ * Return: the view, with an emptied batch; an ERR_PTR(): -ENOMEM without memory,
+ * or the errno with which the host refused a process (-EAGAIN: RLIMIT_NPROC).
+ */
+struct um_view *um_view_create(void)
+{
+	unsigned long stack = __get_free_page(GFP_KERNEL);
+	struct um_view *view;
+	int err = -ENOMEM;
+
+	guard(mutex)(&create_mutex);
+
+	view = stack ? alloc_view() : NULL;
+	if (!view)
+		goto out;
+
+	/* Listed before it can die */
+	list_view(view);
+	err = os_view_start(&view->id, (void *)stack + PAGE_SIZE);
+	if (!err) {
+		err = keep_pristine(view);
+		if (err)
+			os_kill_ptraced_process(view->id.pid, 1);
+	}
+	if (err) {
+		unlist_view(view);
+		os_view_close(&view->id);
+		free_view_soon(view);
+	} else {
+		/* The host itself maps a few things into a new process. */
+		tlb_batch_empty_space(&view->id.batch, 0, STUB_START);
+		um_tlb_count(UM_TLB_VIEWS_CREATED, 1);
+	}
+out:
+	free_page(stack);
+	return err ? ERR_PTR(err) : view;
+}
+
+/**
+ * um_view_recycle() - make a view that was in use as new
+ * @view:	the view, which has no mm
+ *
+ * Return: 0; -EBUSY if it is still about to fall asleep, or seems to be; another
+ * negative errno if guest code has seen to it that it cannot be trusted.
+ */
+int um_view_recycle(struct um_view *view)
+{
+	struct mm_id *id = &view->id;
+	int err;
+
+	err = READ_ONCE(id->pid) < 0 ? -ESRCH : os_view_settle(id);
+	if (err)
+		return err;
+
+	if (using_seccomp) {
+		*(struct stub_data *)id->stack = *pristine;
+		handoff_reset(id);
+	}
+	tlb_batch_reset(&id->batch);
+	tlb_batch_empty_space(&id->batch, 0, STUB_START);
+	um_tlb_count(UM_TLB_VIEWS_RECYCLED, 1);
+	return 0;
+}
+
+/**
+ * um_view_destroy() - end a view and its host process
+ * @view:	the view, which has no mm and is not in the pool
+ *
+ * In seccomp mode this waits for nothing: SIGCHLD tells when it is dead.
+ *
+ * Context: any.
+ */
+void um_view_destroy(struct um_view *view)
+{
+	struct mm_id *id = &view->id;
+	bool dead = !using_seccomp;
+
+	os_view_close(id);
+	if (!using_seccomp)
+		os_kill_ptraced_process(id->pid, 1);
+
+	scoped_guard(spinlock_irqsave, &views_lock) {
+		if (using_seccomp) {
+			dead = id->pid < 0;
+			view->dying = true;
+			if (!dead)
+				os_view_kill(id);
+		}
+		if (dead)
+			list_del(&view->all);
+	}
+	if (dead)
+		free_view_soon(view);
+}
+
+/**
+ * um_views_kill_all() - end all host processes: the kernel halts
+ */
+void um_views_kill_all(void)
+{
+	struct um_view *view;
+
+	list_for_each_entry(view, &all_views, all)
+		os_kill_ptraced_process(view->id.pid, 1);
 }
 
 /**
@@ -121,7 +228,7 @@ void um_view_release(struct um_view *view)
 void um_view_interrupt(struct mm_struct *mm)
 {
 	if (mm && READ_ONCE(mm->context.tlb.runs) & 1)
-		os_alarm_process(mm->context.view->id.pid);
+		handoff_alarm(&mm->context.view->id);
 }
 
 /**
@@ -136,20 +243,14 @@ void um_view_tick(struct mm_struct *mm)
 	um_view_interrupt(mm);
 }
 
-/**
- * um_views_kill_all() - end all host processes: the kernel halts
- */
-void um_views_kill_all(void)
+/* A host process died; if it was not to, its tasks get a SIGSEGV. */
+static void view_died(struct um_view *view)
 {
-	struct um_view *view;
-
-	list_for_each_entry(view, &all_views, all)
-		os_kill_ptraced_process(view->id.pid, 1);
-}
-
-/* A host process that died on its own; its tasks get a SIGSEGV. */
-static void lost_view(struct um_view *view)
-{
+	if (view->dying) {
+		list_del(&view->all);
+		free_view_soon(view);
+		return;
+	}
 	pr_err("Unexpectedly lost MM child! Affected tasks will segfault.\n");
 	handoff_lost(&view->id);
 }
@@ -159,12 +260,12 @@ static irqreturn_t child_died(int irq, void *unused)
 	struct um_view *view;
 	pid_t pid;
 
-	guard(spinlock)(&views_lock);
+	guard(spinlock_irqsave)(&views_lock);
 
 	while ((pid = os_reap_child()) > 0) {
 		list_for_each_entry(view, &all_views, all) {
 			if (view->id.pid == pid) {
-				lost_view(view);
+				view_died(view);
 				break;
 			}
 		}
@@ -181,7 +282,6 @@ static int __init um_view_init(void)
 		panic("No page for the bells of host processes");
 
 	err = request_irq(SIGCHLD_IRQ, child_died, 0, "SIGCHLD", NULL);
-
 	if (err < 0)
 		panic("Failed to register SIGCHLD IRQ: %d", err);
 	return 0;

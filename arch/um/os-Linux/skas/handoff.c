@@ -151,6 +151,7 @@ static int wait_for_stub(struct handoff_cpu *cpu, struct mm_id *id,
 	handed_over = handoff_kernel_wait(words_of(id), &id->pid, spin);
 	__atomic_store_n(&cpu->waiting, NULL, __ATOMIC_RELAXED);
 	cpu->rung_by_last = 0;
+	__atomic_store_n(&id->resetting, 0, __ATOMIC_RELAXED);
 
 	if (handed_over)
 		return 0;
@@ -212,6 +213,44 @@ int handoff_run(struct mm_id *id)
 }
 
 /**
+ * handoff_reset() - have a host process become as new by its next resumption
+ * @id:		the host process, which sleeps where it can be trusted
+ *
+ * Its pages were written anew, but for the words of the hand-off.
+ */
+void handoff_reset(struct mm_id *id)
+{
+	*words_of(id) = (struct handoff) {
+		.stub = HANDOFF_SLEEP,
+		.kern = HANDOFF_RUN,
+		.bell = id->bell,
+		.reset = HANDOFF_RESET_WANTED,
+	};
+	id->resetting = 1;
+}
+
+/**
+ * handoff_alarm() - have a host process that runs guest code hand over
+ * @id:		the host process
+ *
+ * One that is just becoming as new may not have blocked signals yet, and must
+ * not be sent one before it has. It looks at the word after it has.
+ *
+ * Context: any.
+ */
+void handoff_alarm(struct mm_id *id)
+{
+	struct handoff *words = words_of(id);
+
+	if (__atomic_load_n(&id->resetting, __ATOMIC_RELAXED)) {
+		HANDOFF_XCHG(&words->alarm, 1);
+		if (HANDOFF_LOAD(&words->reset) == HANDOFF_RESET_WANTED)
+			return;
+	}
+	os_alarm_process(id->pid);
+}
+
+/**
  * handoff_lost() - note that a host process has died
  * @id:		the host process
  *
@@ -235,6 +274,15 @@ void handoff_forget(struct mm_id *id)
 
 	for (i = 0; i < CONFIG_NR_CPUS; i++)
 		(void)HANDOFF_CMPXCHG(&handoff_cpus[i].last, id, NULL);
+}
+
+/**
+ * handoff_settle() - have a host process that waits go to sleep
+ * @id:		the host process, which nobody is to run soon
+ */
+void handoff_settle(struct mm_id *id)
+{
+	handoff_tell(words_of(id), HANDOFF_NO_BELL);
 }
 
 /**
@@ -287,7 +335,7 @@ static void look_after_waiting(struct handoff_cpu *cpu, struct mm_id *id)
 	if (cpu->ticks > MAX_UNANSWERED_TICKS && id->pid > 0) {
 		printk(UM_KERN_ERR "um_view: host process %d does not stop: killed\n",
 		       id->pid);
-		os_kill_process(id->pid, 0);
+		os_view_kill(id);
 		cpu->ticks = 0;
 	}
 }

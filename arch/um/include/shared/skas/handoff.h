@@ -22,6 +22,9 @@ enum handoff_state {
 /* Not a bell: only sleep. */
 #define HANDOFF_NO_BELL		HANDOFF_BELLS
 
+/* What handoff.reset holds. */
+#define HANDOFF_RESET_WANTED	1
+
 /* How many a wake-up is for: whoever may share the word. */
 #define HANDOFF_ALL		0x7fffffff
 
@@ -35,6 +38,9 @@ enum handoff_state {
  * @stub:	how the host process waits
  * @bell:	on which bell it sleeps
  * @spin:	how long it may spin, in cycles; set by the kernel
+ * @reset:	HANDOFF_RESET_WANTED: the host process is to become as new before
+ *		it does anything else; it says so by 0
+ * @alarm:	it is to hand over when that is done, as if it got a SIGALRM
  * @kern:	how the virtual CPU waits
  *
  * The two that are spun on have a cache line each.
@@ -43,6 +49,8 @@ struct handoff {
 	unsigned int stub;
 	unsigned int bell;
 	unsigned int spin;
+	unsigned int reset;
+	unsigned int alarm;
 	unsigned int kern __attribute__((aligned(64)));
 } __attribute__((aligned(64)));
 

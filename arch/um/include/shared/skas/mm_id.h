@@ -16,6 +16,7 @@
  *		(struct stub_data)
  * @sock:	socket for passing the memory file (seccomp mode)
  * @bell:	on which bell it sleeps (handoff.h)
+ * @resetting:	it is being made as new by its next resumption (handoff_alarm())
  * @batch:	operations that it has to run before guest code
  */
 struct mm_id {
@@ -23,6 +24,7 @@ struct mm_id {
 	unsigned long stack;
 	int sock;
 	unsigned int bell;
+	int resetting;
 	struct tlb_batch batch;
 };
 

@@ -36,6 +36,32 @@ static __always_inline void stub_sigreturn(void *uc)
 	__builtin_unreachable();
 }
 
+/*
+ * Makes the stub's data pages the signal stack. This is refused on the signal
+ * stack, and guest code may have set one that covers every address. The check is
+ * by the stack pointer; none is below zero. No signal may come meanwhile.
+ */
+static __always_inline void stub_set_sigstack(struct stub_data *d)
+{
+	stack_t stack = {
+		.ss_sp = d,
+		.ss_size = STUB_DATA_PAGES * UM_KERN_PAGE_SIZE,
+	};
+	long res;
+
+	asm volatile("movq %%rsp, %%r12; xorl %%esp, %%esp; syscall;"
+		     "movq %%r12, %%rsp"
+		     : "=a" (res)
+		     : "0" (__NR_sigaltstack), "D" (&stack), "S" (0)
+		     : __syscall_clobber, "r12");
+}
+
+/* What a signal frame does not restore, but for the segment bases. */
+static __always_inline void stub_clear_segments(void)
+{
+	asm volatile("movl %0, %%ds; movl %0, %%es" : : "r" (0));
+}
+
 void stub_awake(void);
 void stub_awake_afresh(void);
 
