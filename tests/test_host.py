@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Pure logic of the kernel, built as host programs and run in milliseconds.
+"""Pure logic of the kernel, built as host programs. Most run in milliseconds, host_handoff,
+which tries some millions of interleavings, for ten seconds.
 
 Each tests/host/host_*.c includes the source file that it tests, and is built
 with the address and undefined-behaviour sanitizers.
@@ -26,7 +27,7 @@ def test_host(source: Path, tmp_path: Path) -> None:
          "-D__UM_HOST__", f"-I{TOP}/arch/um/include/shared/skas",
          "-o", str(program), str(source)], check=True)
     result = subprocess.run([str(program)], capture_output=True, text=True,
-                            timeout=60)
+                            timeout=240)
     lines = result.stdout.splitlines()
     assert result.returncode == 0, result.stdout + result.stderr
     plan = next(line for line in lines if line.startswith("1.."))

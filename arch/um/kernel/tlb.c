@@ -32,6 +32,7 @@
 #include <linux/rcupdate.h>
 #include <asm/tlbflush.h>
 #include <asm/tlb_stats.h>
+#include <asm/view.h>
 #include <os.h>
 #include "tlb_internal.h"
 
@@ -330,7 +331,7 @@ void um_tlb_handoff(struct mm_id *id)
 
 static int send_user(struct mm_struct *mm)
 {
-	return stub_batch_run(&mm->context.id);
+	return stub_batch_run(&mm->context.view->id);
 }
 
 /* Leaves the last operations in the batch, to go out with the resumption. */
@@ -339,7 +340,7 @@ static int um_tlb_sync(struct mm_struct *mm)
 	if (!READ_ONCE(mm->context.tlb.changed.nr))
 		return 0;
 
-	return um_tlb_sync_changed(mm, &mm->context.id.batch, send_user);
+	return um_tlb_sync_changed(mm, &mm->context.view->id.batch, send_user);
 }
 
 /**
@@ -413,12 +414,12 @@ void um_tlb_shootdown(struct mm_struct *mm)
 		return;
 
 	um_tlb_count(UM_TLB_SHOOTDOWNS, 1);
-	os_alarm_process(mm->context.id.pid);
+	handoff_alarm(&mm->context.view->id);
 	deadline = jiffies + SHOOTDOWN_TIMEOUT;
 	/* pairs with um_tlb_leave() */
 	while (smp_load_acquire(&tlb->runs) == runs) {
 		if (time_after(jiffies, deadline)) {
-			os_kill_process(mm->context.id.pid, 0);
+			os_kill_process(mm->context.view->id.pid, 0);
 			deadline = jiffies + SHOOTDOWN_TIMEOUT;
 		}
 		os_yield();

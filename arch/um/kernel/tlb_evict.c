@@ -15,6 +15,7 @@
 #include <linux/sched/signal.h>
 #include <asm/tlbflush.h>
 #include <asm/tlb_stats.h>
+#include <asm/view.h>
 #include <as-layout.h>
 #include <os.h>
 #include "tlb_internal.h"
@@ -103,7 +104,7 @@ void um_tlb_forget_range(struct mm_struct *mm, unsigned long addr,
  */
 static int evict_user(struct mm_struct *mm)
 {
-	struct mm_id *id = &mm->context.id;
+	struct mm_id *id = &mm->context.view->id;
 	struct um_tlb *tlb = &mm->context.tlb;
 	struct tlb_ranges dropped;
 	int err;
@@ -126,7 +127,7 @@ static int evict_user(struct mm_struct *mm)
 
 /**
  * um_tlb_recover() - a host process could not do an operation
- * @id:		the host process, of the current task
+ * @id:		the host process, of the current task or of no mm
  * @err:	negative errno of the host call that failed
  * @op:		that operation, as far as the host process can be believed
  *
@@ -141,12 +142,17 @@ static int evict_user(struct mm_struct *mm)
  */
 int um_tlb_recover(struct mm_id *id, int err, const struct tlb_op *op)
 {
-	struct mm_struct *mm = container_of(id, struct mm_struct, context.id);
-	struct um_tlb *tlb = &mm->context.tlb;
-	bool full = err == -ENOMEM && !tlb->evicted && !tlb->evicting;
+	struct mm_struct *mm = um_view_of(id)->mm;
+	struct um_tlb *tlb;
+	bool full;
+
+	tlb_batch_reset(&id->batch);
+	if (!mm)
+		return err;
 
 	um_tlb_leave(mm);
-	tlb_batch_reset(&id->batch);
+	tlb = &mm->context.tlb;
+	full = err == -ENOMEM && !tlb->evicted && !tlb->evicting;
 
 	if (full)
 		um_tlb_report_full(current->comm, op);
@@ -168,5 +174,8 @@ int um_tlb_recover(struct mm_id *id, int err, const struct tlb_op *op)
  */
 void um_tlb_batch_succeeded(struct mm_id *id)
 {
-	container_of(id, struct mm_context, id)->tlb.evicted = false;
+	struct mm_struct *mm = um_view_of(id)->mm;
+
+	if (mm)
+		mm->context.tlb.evicted = false;
 }

@@ -15,6 +15,7 @@
 #include <linux/seq_file.h>
 #include <asm/mmu.h>
 #include <asm/tlb_stats.h>
+#include <asm/view.h>
 #include <os.h>
 #include <tlb_batch.h>
 
@@ -39,6 +40,8 @@ static const char * const counter_names[UM_TLB_COUNTERS] = {
 	[UM_TLB_SHOOTDOWNS]			= "shootdowns",
 	[UM_TLB_EVICTIONS]			= "evictions",
 	[UM_TLB_ERRORS]				= "errors",
+	[UM_TLB_VIEWS_CREATED]			= "views_created",
+	[UM_TLB_VIEWS_RECYCLED]			= "views_recycled",
 };
 
 /**
@@ -95,7 +98,7 @@ static unsigned long user_host_mappings(void)
 
 		if (!task)
 			continue;
-		total += os_count_mappings(task->mm->context.id.pid);
+		total += os_count_mappings(task->mm->context.view->id.pid);
 		task_unlock(task);
 	}
 	return total;

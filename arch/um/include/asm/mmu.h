@@ -10,7 +10,6 @@
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
-#include <mm_id.h>
 #include <tlb_ranges.h>
 
 /**
@@ -41,10 +40,17 @@ struct um_tlb {
 	unsigned int window_pages;
 };
 
+struct um_view;
+
+/**
+ * struct mm_context - what the architecture keeps for an mm
+ * @view:	the host process that runs its guest code; NULL in init_mm only
+ * @turnstile:	held by the thread that gives @view work and waits for it
+ * @tlb:	what @view has to be told
+ */
 typedef struct mm_context {
-	struct mm_id id;
+	struct um_view *view;
 	struct mutex turnstile;
-	struct list_head list;
 	struct um_tlb tlb;
 } mm_context_t;
 

@@ -30,6 +30,8 @@ enum um_tlb_counter {
 	UM_TLB_SHOOTDOWNS,		/* running host processes stopped */
 	UM_TLB_EVICTIONS,		/* address spaces emptied to make room */
 	UM_TLB_ERRORS,			/* host calls that failed */
+	UM_TLB_VIEWS_CREATED,		/* host processes started */
+	UM_TLB_VIEWS_RECYCLED,		/* host processes used again */
 	UM_TLB_COUNTERS,
 };
 

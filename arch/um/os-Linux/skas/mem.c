@@ -81,7 +81,8 @@ void stub_batch_publish(struct mm_id *id)
 
 	um_tlb_handoff(id);
 	data->syscall_data_len = tlb_batch_finish(&id->batch);
-	data->mem_fd = memory_fd();
+	data->mem_fd = using_seccomp && !id->batch.ops_made[TLB_FILL] ?
+		       -1 : memory_fd();
 }
 
 /**
@@ -153,7 +154,7 @@ int stub_batch_done(struct mm_id *id)
 	return err ? err : 1;
 }
 
-static void resume_traced(struct mm_id *id)
+static int resume_traced(struct mm_id *id)
 {
 	int err;
 
@@ -163,10 +164,20 @@ static void resume_traced(struct mm_id *id)
 	if (err) {
 		printk(UM_KERN_ERR "um_tlb: host process %d cannot be resumed, errno = %d\n",
 		       id->pid, -err);
+		return err;
+	}
+	wait_stub_done(id->pid);
+	return 0;
+}
+
+/* The host process is gone, and so is the task, unless it was only helping. */
+static int lost(struct mm_id *id, int err)
+{
+	if (current_mm_id() == id) {
 		exit_turnstile(id);
 		fatal_sigsegv();
 	}
-	wait_stub_done(id->pid);
+	return err;
 }
 
 /**
@@ -185,12 +196,10 @@ int stub_batch_run(struct mm_id *id)
 		return 0;
 
 	stub_batch_publish(id);
-	if (using_seccomp) {
-		data->restart_wait = 1;
-		wait_stub_done_seccomp(id, 0, 1);
-	} else {
-		resume_traced(id);
-	}
+	data->restart_wait = 1;
+	err = using_seccomp ? handoff_run(id) : resume_traced(id);
+	if (err)
+		return lost(id, err);
 
 	err = stub_batch_done(id);
 	return err < 0 ? err : 0;

@@ -15,12 +15,16 @@
  * @stack:	kernel address of the pages that it shares with the kernel
  *		(struct stub_data)
  * @sock:	socket for passing the memory file (seccomp mode)
+ * @bell:	on which bell it sleeps (handoff.h)
+ * @resetting:	it is being made as new by its next resumption (handoff_alarm())
  * @batch:	operations that it has to run before guest code
  */
 struct mm_id {
 	int pid;
 	unsigned long stack;
 	int sock;
+	unsigned int bell;
+	int resetting;
 	struct tlb_batch batch;
 };
 

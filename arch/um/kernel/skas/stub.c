@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What runs inside a host process besides guest code: the code page of the stub.
+ * Nothing outside of that page can be called or read from here.
+ *
+ * In ptrace mode stub_syscall_handler() runs a batch and traps. In seccomp mode
+ * each stop of guest code is a signal; its handler hands over to the kernel,
+ * waits, runs the batch that it finds, and restores the registers that the
+ * kernel left in the signal frame.
+ *
+ * Guest code can jump anywhere into this page, with registers and a stack of its
+ * choice. So that the kernel can know that a host process asleep in stub_sleep()
+ * will do what is written here and nothing else, nothing behind that system call
+ * depends on a register or on the stack: the shared pages are found from the
+ * instruction pointer, and a new stack is begun in them (os_view_settle()).
+ */
+
+#include <sysdep/stub.h>
+#include <sysdep/stub_sleep.h>
+#include "stub_batch.h"
+
+#include <linux/futex.h>
+#include <sys/socket.h>
+#include <errno.h>
+
+#define HANDOFF_WAKE(p)							\
+	stub_syscall3(__NR_futex, (unsigned long)(p), FUTEX_WAKE, HANDOFF_ALL)
+#define HANDOFF_STUB_SLEEP(p, seen)	stub_sleep(p, seen)
+#include <handoff_protocol.h>
+
+void __section(".__syscall_stub")
+stub_syscall_handler(void)
+{
+	struct stub_data *d = get_stub_data();
+
+	stub_run_batch(d, d->mem_fd);
+
+	trap_myself();
+}
+
+/* The memory file comes with a batch that needs it, and goes with it. */
+static __always_inline int receive_memory_file(void)
+{
+	char byte;
+	union {
+		char data[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr align;
+	} ctrl = {};
+	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
+	struct msghdr msg = {
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &ctrl,
+		.msg_controllen = sizeof(ctrl),
+	};
+	long res;
+
+	do {
+		res = stub_syscall3(__NR_recvmsg, 0, (unsigned long)&msg, 0);
+	} while (res == -EINTR);
+
+	if (res != 1 || msg.msg_controllen <= sizeof(struct cmsghdr))
+		return -1;
+	return *(int *)CMSG_DATA(&ctrl.align);
+}
+
+static __always_inline long run_published_batch(struct stub_data *d)
+{
+	int mem_fd = -1;
+	long res;
+
+	if (!d->syscall_data_len)
+		return 0;
+
+	if (d->mem_fd >= 0)
+		mem_fd = receive_memory_file();
+	res = stub_run_batch(d, mem_fd);
+	if (mem_fd >= 0)
+		stub_syscall2(__NR_close, mem_fd, 0);
+	return res;
+}
+
+/* The signal frame is where the kernel knows it to be; this does not return. */
+static __always_inline void return_to_guest(struct stub_data *d)
+{
+	stub_seccomp_restore_state(&d->arch_data);
+	stub_sigreturn(&d->sigstack[d->mctx_offset] -
+		       offsetof(ucontext_t, uc_mcontext));
+}
+
+/*
+ * Another guest program was here before. All that it could leave behind and that
+ * neither the batch nor the signal frame, both written by the kernel, undo:
+ * signals that are not blocked, another signal stack, file descriptors, segments.
+ * From the first call on, signals may be sent (handoff_alarm()).
+ */
+static __always_inline void reset(struct stub_data *d)
+{
+	unsigned long long all = ~0ULL;
+
+	stub_syscall4(__NR_rt_sigprocmask, SIG_SETMASK, (unsigned long)&all, 0,
+		      sizeof(all));
+	HANDOFF_XCHG(&d->handoff.reset, 0);
+	stub_set_sigstack(d);
+	stub_syscall3(__NR_close_range, 1, ~0U, 0);
+	stub_clear_segments();
+}
+
+/* Waits for work from the kernel, and does it; this does not return. */
+static __always_inline void work(struct stub_data *d)
+{
+	unsigned int *bells = get_stub_bells();
+
+	for (;;) {
+		handoff_stub_wait(&d->handoff, bells);
+
+		if (d->handoff.reset == HANDOFF_RESET_WANTED)
+			reset(d);
+		if (run_published_batch(d) || d->restart_wait) {
+			/* Only the batch was wanted, or it failed. */
+			d->signal = SIGSYS;
+			d->restart_wait = 0;
+		} else if (d->handoff.alarm) {
+			d->signal = SIGALRM;
+			d->handoff.alarm = 0;
+		} else {
+			return_to_guest(d);
+		}
+		handoff_to_kernel(&d->handoff);
+	}
+}
+
+/* What a host process that has slept goes on with. */
+void __section(".__syscall_stub")
+stub_awake(void)
+{
+	work(get_stub_data());
+}
+
+void __section(".__syscall_stub")
+stub_signal_interrupt(int sig, siginfo_t *info, void *p)
+{
+	struct stub_data *d = get_stub_data();
+	ucontext_t *uc = p;
+
+	d->signal = sig;
+	d->si_offset = (unsigned long)info - (unsigned long)&d->sigstack[0];
+	d->mctx_offset = (unsigned long)&uc->uc_mcontext -
+			 (unsigned long)&d->sigstack[0];
+
+	handoff_to_kernel(&d->handoff);
+	work(d);
+}
+
+void __section(".__syscall_stub")
+stub_signal_restorer(void)
+{
+	/* Nothing must be on the stack at this call; no handler comes here. */
+	stub_syscall0(__NR_rt_sigreturn);
+}

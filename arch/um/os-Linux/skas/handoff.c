@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The kernel's side of the hand-off (shared/skas/handoff.h), in seccomp mode:
+ * when it pays to spin, and what is done so that no host process can keep a
+ * virtual CPU for good.
+ *
+ * Waking a thread that sleeps on another host CPU takes some 20 us; one that
+ * spins there notices within a tenth of one. So both sides spin, for longer than
+ * ordinary kernel work takes, where there is a host CPU for each of them:
+ *
+ *  - not if this process is allowed too few CPUs for the virtual CPUs that are
+ *    busy. With one allowed CPU a spin would only delay the one waited for.
+ *  - not for some ticks after this thread was preempted again and again: the host
+ *    has other work for the CPU. It is tried anew after a pause, which doubles as
+ *    long as that goes on.
+ *  - a virtual CPU that becomes idle sends the last host process to sleep.
+ *
+ * The tick looks at whom this CPU waits for (handoff_tick()). It repeats a
+ * wake-up that another host process was to make, and kills a host process that
+ * has not answered for so long that it must have blocked the alarm.
+ */
+
+#include <errno.h>
+#include <time.h>
+#include <unistd.h>
+#include <sys/resource.h>
+#include <asm/unistd.h>
+#include <linux/futex.h>
+#include <init.h>
+#include <as-layout.h>
+#include <kern_util.h>
+#include <os.h>
+#include <skas.h>
+#include <smp.h>
+#include <stub-data.h>
+#include <sysdep/stub.h>
+#include "../internal.h"
+
+/* Outlasts ordinary kernel work; a shorter spin is worse than none. */
+#define SPIN_NS			100000UL
+
+/* Preempted so often in a tick, this thread spins on a CPU that others want. */
+#define CONTENDED_SWITCHES	3
+#define MAX_PAUSE_TICKS		64
+
+#define MAX_HOST_CPUS		8192
+
+/* How often the allowed CPUs are looked at. */
+#define AFFINITY_TICKS		128
+
+/* A host process that does not answer for two seconds is killed. */
+#define MAX_UNANSWERED_TICKS	(2 * CONFIG_HZ)
+
+/* What can fail here is no error: EAGAIN and EINTR have the caller look again. */
+static void futex(unsigned int *word, int op, unsigned int value)
+{
+	syscall(__NR_futex, word, op, value, NULL, NULL, 0);
+}
+
+#define HANDOFF_WAKE(p)			futex(p, FUTEX_WAKE, HANDOFF_ALL)
+#define HANDOFF_KERNEL_SLEEP(p, seen)	futex(p, FUTEX_WAIT, seen)
+#include <handoff_protocol.h>
+
+/**
+ * struct handoff_cpu - what a virtual CPU knows of its hand-offs
+ * @last:	the host process that ran last, and may spin; whoever frees that
+ *		one clears it (handoff_forget())
+ * @waiting:	the host process that is waited for right now
+ * @rung_by_last: another host process was told to wake it
+ * @ticks:	ticks since @waiting was resumed
+ * @preempted:	how often this thread was preempted, up to the last tick
+ * @pause:	ticks for which not to spin
+ * @next_pause:	the pause to be made if the host is found contended again
+ */
+struct handoff_cpu {
+	struct mm_id *last;
+	struct mm_id *waiting;
+	int rung_by_last;
+	unsigned int ticks;
+	long preempted;
+	unsigned int pause;
+	unsigned int next_pause;
+};
+
+static struct handoff_cpu handoff_cpus[CONFIG_NR_CPUS];
+
+unsigned int *handoff_bells;
+
+static unsigned int spin_cycles;
+static int allowed_cpus = 1;
+static int idle_cpus;
+
+static struct handoff_cpu *this_cpu(void)
+{
+	return &handoff_cpus[uml_curr_cpu()];
+}
+
+static struct handoff *words_of(struct mm_id *id)
+{
+	return &((struct stub_data *)id->stack)->handoff;
+}
+
+static void count_allowed_cpus(void)
+{
+	static unsigned long mask[MAX_HOST_CPUS / (8 * sizeof(long))];
+	long bytes = syscall(__NR_sched_getaffinity, 0, sizeof(mask), mask);
+	int i, count = 0;
+
+	/* Fails where the host can have more CPUs than that: many, then. */
+	if (bytes < 0)
+		count = MAX_HOST_CPUS;
+	for (i = 0; i < bytes / (long)sizeof(long); i++)
+		count += __builtin_popcountl(mask[i]);
+	allowed_cpus = count;
+}
+
+static int __init init_handoff(void)
+{
+	unsigned long long start_ns = os_nsecs(), ns;
+	unsigned long long start = HANDOFF_CYCLES(), cycles;
+
+	do {
+		ns = os_nsecs() - start_ns;
+		cycles = HANDOFF_CYCLES() - start;
+	} while (ns < 1000000);
+
+	spin_cycles = cycles * SPIN_NS / ns;
+	count_allowed_cpus();
+	return 0;
+}
+
+__initcall(init_handoff);
+
+/* How long both sides may spin for the next hand-off, in cycles. */
+static unsigned int spin_limit(const struct handoff_cpu *cpu)
+{
+	int busy = uml_ncpus - __atomic_load_n(&idle_cpus, __ATOMIC_RELAXED);
+
+	if (cpu->pause || 2 * busy > allowed_cpus)
+		return 0;
+	return spin_cycles;
+}
+
+static int wait_for_stub(struct handoff_cpu *cpu, struct mm_id *id,
+			 unsigned int spin)
+{
+	int handed_over;
+
+	cpu->ticks = 0;
+	__atomic_store_n(&cpu->waiting, id, __ATOMIC_RELAXED);
+	handed_over = handoff_kernel_wait(words_of(id), &id->pid, spin);
+	__atomic_store_n(&cpu->waiting, NULL, __ATOMIC_RELAXED);
+	cpu->rung_by_last = 0;
+	__atomic_store_n(&id->resetting, 0, __ATOMIC_RELAXED);
+
+	if (handed_over)
+		return 0;
+	printk(UM_KERN_ERR "um_view: the host process was lost\n");
+	return -ESRCH;
+}
+
+/**
+ * handoff_prepare() - set up the words of a host process that is to be started
+ * @id:		the host process
+ */
+void handoff_prepare(struct mm_id *id)
+{
+	*words_of(id) = (struct handoff) {
+		.stub = HANDOFF_RUN,
+		.kern = HANDOFF_SPIN,
+		.bell = id->bell,
+	};
+}
+
+/**
+ * handoff_start() - wait for a host process that was just started
+ * @id:		the host process, which runs
+ *
+ * Return: 0 when it has handed over; -ESRCH if it has died.
+ */
+int handoff_start(struct mm_id *id)
+{
+	return wait_for_stub(this_cpu(), id, 0);
+}
+
+/**
+ * handoff_run() - let a host process run, until it hands over again
+ * @id:		the host process, which waits
+ *
+ * Return: 0; -ESRCH if it has died.
+ */
+int handoff_run(struct mm_id *id)
+{
+	struct handoff_cpu *cpu = this_cpu();
+	struct mm_id *last = __atomic_load_n(&cpu->last, __ATOMIC_RELAXED);
+	struct handoff *words = words_of(id);
+	unsigned int spin = spin_limit(cpu);
+	int err;
+
+	stub_pass_memory_file(id);
+	words->spin = spin;
+	words->bell = id->bell;
+	if (last == id)
+		last = NULL;
+	/* Before the hand-off: a tick may come at once. */
+	cpu->rung_by_last = last != NULL;
+	handoff_to_stub(words, id->bell, handoff_bells,
+			last ? words_of(last) : NULL);
+
+	err = wait_for_stub(cpu, id, spin);
+	__atomic_store_n(&cpu->last, id, __ATOMIC_RELAXED);
+	return err;
+}
+
+/**
+ * handoff_reset() - have a host process become as new by its next resumption
+ * @id:		the host process, which sleeps where it can be trusted
+ *
+ * Its pages were written anew, but for the words of the hand-off.
+ */
+void handoff_reset(struct mm_id *id)
+{
+	*words_of(id) = (struct handoff) {
+		.stub = HANDOFF_SLEEP,
+		.kern = HANDOFF_RUN,
+		.bell = id->bell,
+		.reset = HANDOFF_RESET_WANTED,
+	};
+	id->resetting = 1;
+}
+
+/**
+ * handoff_alarm() - have a host process that runs guest code hand over
+ * @id:		the host process
+ *
+ * One that is just becoming as new may not have blocked signals yet, and must
+ * not be sent one before it has. It looks at the word after it has.
+ *
+ * Context: any.
+ */
+void handoff_alarm(struct mm_id *id)
+{
+	struct handoff *words = words_of(id);
+
+	if (__atomic_load_n(&id->resetting, __ATOMIC_RELAXED)) {
+		HANDOFF_XCHG(&words->alarm, 1);
+		if (HANDOFF_LOAD(&words->reset) == HANDOFF_RESET_WANTED)
+			return;
+	}
+	os_alarm_process(id->pid);
+}
+
+/**
+ * handoff_lost() - note that a host process has died
+ * @id:		the host process
+ *
+ * Whoever waits for it stops to.
+ */
+void handoff_lost(struct mm_id *id)
+{
+	__atomic_store_n(&id->pid, -1, __ATOMIC_SEQ_CST);
+	handoff_died(words_of(id));
+}
+
+/**
+ * handoff_forget() - let no virtual CPU begin to touch a host process any more
+ * @id:		the host process
+ *
+ * Its memory can be freed after an RCU grace period.
+ */
+void handoff_forget(struct mm_id *id)
+{
+	int i;
+
+	for (i = 0; i < CONFIG_NR_CPUS; i++)
+		(void)HANDOFF_CMPXCHG(&handoff_cpus[i].last, id, NULL);
+}
+
+/**
+ * handoff_settle() - have a host process that waits go to sleep
+ * @id:		the host process, which nobody is to run soon
+ */
+void handoff_settle(struct mm_id *id)
+{
+	handoff_tell(words_of(id), HANDOFF_NO_BELL);
+}
+
+/**
+ * handoff_idle() - note that a virtual CPU begins or ends to be idle
+ * @idle:	which of the two
+ *
+ * The host process that ran last on it stops to spin.
+ */
+void handoff_idle(int idle)
+{
+	struct mm_id *last = this_cpu()->last;
+
+	__atomic_add_fetch(&idle_cpus, idle ? 1 : -1, __ATOMIC_RELAXED);
+	if (idle && last)
+		handoff_tell(words_of(last), HANDOFF_NO_BELL);
+}
+
+/* Is the host short of CPUs? Once a tick. */
+static void judge_contention(struct handoff_cpu *cpu)
+{
+	struct rusage usage;
+	long preempted;
+
+	if (cpu->pause) {
+		cpu->pause--;
+		return;
+	}
+	/* The kernel has functions of these names itself. */
+	if (syscall(__NR_getrusage, RUSAGE_THREAD, &usage) < 0)
+		return;
+
+	preempted = usage.ru_nivcsw - cpu->preempted;
+	cpu->preempted = usage.ru_nivcsw;
+	if (preempted < CONTENDED_SWITCHES) {
+		cpu->next_pause /= 2;
+		return;
+	}
+	cpu->next_pause = cpu->next_pause * 2 + 2;
+	if (cpu->next_pause > MAX_PAUSE_TICKS)
+		cpu->next_pause = MAX_PAUSE_TICKS;
+	cpu->pause = cpu->next_pause;
+}
+
+static void look_after_waiting(struct handoff_cpu *cpu, struct mm_id *id)
+{
+	cpu->ticks++;
+	if (cpu->rung_by_last)
+		HANDOFF_WAKE(&handoff_bells[id->bell]);
+
+	if (cpu->ticks > MAX_UNANSWERED_TICKS && id->pid > 0) {
+		printk(UM_KERN_ERR "um_view: host process %d does not stop: killed\n",
+		       id->pid);
+		os_view_kill(id);
+		cpu->ticks = 0;
+	}
+}
+
+/**
+ * handoff_tick() - the timer has interrupted this virtual CPU
+ *
+ * Context: signal handler of the virtual CPU's thread.
+ */
+void handoff_tick(void)
+{
+	struct handoff_cpu *cpu = this_cpu();
+	struct mm_id *id = __atomic_load_n(&cpu->waiting, __ATOMIC_RELAXED);
+	static unsigned int ticks;
+
+	if (ticks++ % AFFINITY_TICKS == 0)
+		count_allowed_cpus();
+	if (allowed_cpus > 1)
+		judge_contention(cpu);
+	if (id)
+		look_after_waiting(cpu, id);
+}
