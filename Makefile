@@ -26,6 +26,8 @@ GUEST_CFLAGS := -static -O2 -Wall -Wextra -Werror -pthread
 GUEST_SOURCES := $(wildcard tests/guest/*.c bench/bench_*.c)
 GUEST_HEADERS := $(wildcard tests/guest/*.h bench/*.h)
 GUEST_PROGRAMS := $(patsubst %.c,build/guest/%,$(notdir $(GUEST_SOURCES)))
+SELFTESTS := map_populate mlock-random-test mlock2-tests on-fault-limit
+GUEST_PROGRAMS += $(addprefix build/guest/ksft_,$(SELFTESTS))
 MODULES := $(wildcard build/*/lib/test_vmalloc.ko)
 
 .NOTPARALLEL:
@@ -56,7 +58,7 @@ debug: tree
 stock: source
 	@scripts/build-kernel stock
 
-image: packages build/rootfs.ext4
+image: source build/rootfs.ext4
 
 build/rootfs.ext4: scripts/build-rootfs rootfs/demo build/guest/init \
 		   $(GUEST_PROGRAMS) $(MODULES)
@@ -68,6 +70,10 @@ build/guest/%: bench/%.c $(GUEST_HEADERS)
 	$(compile-guest)
 build/guest/%: rootfs/%.c
 	$(compile-guest)
+
+build/guest/ksft_%: scripts/build-selftest
+	@echo "  CC $@"
+	@scripts/build-selftest $*
 
 define compile-guest
 @mkdir -p $(@D)

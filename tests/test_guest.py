@@ -55,6 +55,9 @@ RUNS = (
     Run(("test_random", "8")),
     Run(("test_max_map_count",), mem="1280M", timeout_s=400),
     Run(("test_fork_threads",)),
+    Run(("test_fault_around",)),
+    # It empties the host's mappings of 1 GiB by exceeding their number.
+    Run(("test_lock_on_fault",), mem="1280M", timeout_s=400),
     Run(("test_swap",), mem="96M", timeout_s=400),
     Run(("test_swap", "--", "test_random", "8"), mem="96M"),
     Run(("test_swap", "--", "test_fork_cow"), mem="96M"),

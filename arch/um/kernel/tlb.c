@@ -202,6 +202,16 @@ static void sync_absent(struct tlb_walk *walk, unsigned long addr,
 	tlb_batch_invalidate(walk->batch, addr, len);
 }
 
+static int populate(struct mm_struct *mm, unsigned long addr)
+{
+	unsigned long expected = READ_ONCE(mm->context.tlb.expected);
+	unsigned long start = expected & PAGE_MASK;
+	unsigned long pages = expected & ~PAGE_MASK;
+
+	return addr >= start && addr - start < pages * PAGE_SIZE ?
+	       TLB_POPULATE : 0;
+}
+
 static void sync_entry(struct tlb_walk *walk, unsigned long addr, pte_t *ptep)
 {
 	pte_t pte = READ_ONCE(*ptep);
@@ -225,7 +235,8 @@ static void sync_entry(struct tlb_walk *walk, unsigned long addr, pte_t *ptep)
 		tlb_batch_protect(walk->batch, addr, PAGE_SIZE, prot);
 	else
 		tlb_batch_fill(walk->batch, addr, PAGE_SIZE,
-			       pte_val(pte) & PAGE_MASK, prot);
+			       pte_val(pte) & PAGE_MASK,
+			       prot | populate(walk->mm, addr));
 	um_tlb_set_state(walk->mm, ptep, pte, _PAGE_TLB_HOST);
 }
 
@@ -334,13 +345,34 @@ static int send_user(struct mm_struct *mm)
 	return stub_batch_run(&mm->context.view->id);
 }
 
+/**
+ * um_tlb_expect() - say that the guest is about to use pages
+ * @mm:		the mm of the current task
+ * @addr:	the first page
+ * @pages:	how many; few, as the host does work for each
+ *
+ * Until the next sync is done: what is mapped there is entered into the host's
+ * page table at once. A hint, which is lost when another thread gives one.
+ *
+ * Context: any.
+ */
+void um_tlb_expect(struct mm_struct *mm, unsigned long addr,
+		   unsigned int pages)
+{
+	WRITE_ONCE(mm->context.tlb.expected, addr | min(pages, ~PAGE_MASK));
+}
+
 /* Leaves the last operations in the batch, to go out with the resumption. */
 static int um_tlb_sync(struct mm_struct *mm)
 {
+	int err;
+
 	if (!READ_ONCE(mm->context.tlb.changed.nr))
 		return 0;
 
-	return um_tlb_sync_changed(mm, &mm->context.view->id.batch, send_user);
+	err = um_tlb_sync_changed(mm, &mm->context.view->id.batch, send_user);
+	WRITE_ONCE(mm->context.tlb.expected, 0);
+	return err;
 }
 
 /**

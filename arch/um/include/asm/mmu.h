@@ -25,9 +25,12 @@
  * @evicted:		nothing was sent successfully since the last eviction
  * @next_miss:		where the last window that was filled on a miss ends
  * @window_pages:	how large that window was
+ * @expected:		pages which the guest is about to use: the host enters them
+ *			into its page table when it maps them. Their address, and
+ *			how many in the bits below
  *
- * All that follows belongs to the thread that holds the turnstile;
- * @next_miss and @window_pages are hints, which may be wrong.
+ * All that follows @runs belongs to the thread that holds the turnstile;
+ * from @next_miss on these are hints, which may be wrong.
  */
 struct um_tlb {
 	spinlock_t lock;
@@ -38,6 +41,7 @@ struct um_tlb {
 	bool evicted;
 	unsigned long next_miss;
 	unsigned int window_pages;
+	unsigned long expected;
 };
 
 struct um_view;

@@ -27,6 +27,8 @@ enum um_tlb_counter {
 	UM_TLB_BATCHES,			/* batches sent, user and kernel */
 	UM_TLB_HANDOFFS,		/* times a host process was resumed */
 	UM_TLB_MISSES,			/* faults that only needed a fill */
+	UM_TLB_AHEAD_PAGES,		/* pages given before they were touched */
+	UM_TLB_AHEAD_COPIES,		/* pages copied, or made writable, before */
 	UM_TLB_SHOOTDOWNS,		/* running host processes stopped */
 	UM_TLB_EVICTIONS,		/* address spaces emptied to make room */
 	UM_TLB_ERRORS,			/* host calls that failed */

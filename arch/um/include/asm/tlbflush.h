@@ -23,6 +23,8 @@ bool um_tlb_kernel_refill(unsigned long addr, bool is_write);
 void um_tlb_mark_tables_freed(struct mm_struct *mm, unsigned long addr);
 void um_tlb_start_empty(struct mm_struct *mm);
 void um_tlb_shootdown(struct mm_struct *mm);
+void um_tlb_expect(struct mm_struct *mm, unsigned long addr,
+		   unsigned int pages);
 
 void flush_tlb_kernel_range(unsigned long start, unsigned long end);
 void flush_tlb_all(void);

@@ -13,12 +13,15 @@
 
 static __always_inline long stub_run_op(const struct tlb_op *op, int mem_fd)
 {
+	int flags = MAP_SHARED | MAP_FIXED;
 	long ret;
 
 	switch (op->kind) {
 	case TLB_FILL:
-		ret = stub_syscall6(STUB_MMAP_NR, op->addr, op->len, op->prot,
-				    MAP_SHARED | MAP_FIXED, mem_fd,
+		if (op->prot & TLB_POPULATE)
+			flags |= MAP_POPULATE;
+		ret = stub_syscall6(STUB_MMAP_NR, op->addr, op->len,
+				    op->prot & TLB_PROT, flags, mem_fd,
 				    MMAP_OFFSET(op->offset));
 		return ret == op->addr ? 0 : ret;
 	case TLB_PROTECT:

@@ -84,7 +84,7 @@ static void grow_to(struct tlb_batch *batch, unsigned long end)
  * @addr:	first address, page aligned
  * @len:	length in bytes
  * @offset:	offset in the memory file in bytes, page aligned
- * @prot:	TLB_READ | TLB_WRITE | TLB_EXEC, not 0
+ * @prot:	TLB_READ | TLB_WRITE | TLB_EXEC, not 0; and TLB_POPULATE
  */
 void tlb_batch_fill(struct tlb_batch *batch, unsigned long addr,
 		    unsigned long len, unsigned long offset, int prot)

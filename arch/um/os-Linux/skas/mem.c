@@ -212,8 +212,9 @@ static int run_op(const struct tlb_op *op)
 
 	switch (op->kind) {
 	case TLB_FILL:
-		if (mmap64(addr, op->len, op->prot, MAP_SHARED | MAP_FIXED,
-			   memory_fd(), op->offset) != MAP_FAILED)
+		if (mmap64(addr, op->len, op->prot & TLB_PROT,
+			   MAP_SHARED | MAP_FIXED, memory_fd(),
+			   op->offset) != MAP_FAILED)
 			err = 0;
 		break;
 	case TLB_PROTECT:

@@ -34,6 +34,10 @@
 #define TLB_WRITE	0x2
 #define TLB_EXEC	0x4
 
+/* With a fill: enter the pages into the host's page table, too (MAP_POPULATE) */
+#define TLB_POPULATE	0x1000
+#define TLB_PROT	(TLB_READ | TLB_WRITE | TLB_EXEC)
+
 enum tlb_op_kind {
 	TLB_NOTHING,
 	TLB_FILL,		/* mmap of the memory file, MAP_FIXED */
@@ -47,7 +51,8 @@ enum tlb_op_kind {
  * @addr:	first address, page aligned
  * @len:	length in bytes, whole pages
  * @offset:	offset in the memory file in bytes (TLB_FILL only)
- * @prot:	TLB_READ | TLB_WRITE | TLB_EXEC (not for TLB_INVALIDATE)
+ * @prot:	TLB_READ | TLB_WRITE | TLB_EXEC (not for TLB_INVALIDATE), and
+ *		TLB_POPULATE (TLB_FILL only)
  * @kind:	one of enum tlb_op_kind
  */
 struct tlb_op {
