@@ -6,7 +6,8 @@
  * the stub's page. From within that page, the calls of the stub are let through,
  * whoever jumped there, so what they can do is bounded by their arguments:
  *
- *	mmap		MAP_SHARED | MAP_FIXED only, so of a file, and below the stub
+ *	mmap		MAP_SHARED | MAP_FIXED, perhaps MAP_POPULATE, and nothing
+ *			else, so of a file; and below the stub
  *	munmap		below the stub
  *	mprotect	below the stub, and without PROT_WRITE: it only lowers
  *	arch_prctl	to set the two segment bases
@@ -90,8 +91,9 @@ static __always_inline long install_filter(unsigned long start)
 		ALLOW(__NR_rt_sigprocmask),
 		ALLOW(__NR_sigaltstack),
 
-		IF_EQUAL(STUB_MMAP_NR, 0, 12),
+		IF_EQUAL(STUB_MMAP_NR, 0, 13),
 		LOAD(ARG_LOW(3)),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, ~MAP_POPULATE),
 		IF_EQUAL(MAP_SHARED | MAP_FIXED, 1, 0),
 		VERDICT(KILL_PROCESS),
 		KILL_UNLESS_BELOW(start >> 32),
