@@ -52,6 +52,7 @@ RUNS = (
     Run(("test_swap", "--", "test_fork_cow"), mem="96M"),
     # The filter is seccomp's, and it ends the attacker's host process.
     Run(("test_stub_filter",), ways=SECCOMP, allow=("lost MM child",)),
+    Run(("test_view_reuse",), allow=("lost MM child",)),
 )
 
 RESULT = re.compile(r"(ok|not ok) (\d+) ([^#\n]+)")
