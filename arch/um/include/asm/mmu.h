@@ -50,11 +50,13 @@ struct um_view;
  * struct mm_context - what the architecture keeps for an mm
  * @view:	the host process that runs its guest code; NULL in init_mm only
  * @turnstile:	held by the thread that gives @view work and waits for it
+ * @forked:	a fork has write-protected the pages since guest code ran last
  * @tlb:	what @view has to be told
  */
 typedef struct mm_context {
 	struct um_view *view;
 	struct mutex turnstile;
+	bool forked;
 	struct um_tlb tlb;
 } mm_context_t;
 

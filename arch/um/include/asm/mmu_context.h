@@ -28,6 +28,8 @@ void destroy_context(struct mm_struct *mm);
 static inline int arch_dup_mmap(struct mm_struct *oldmm, struct mm_struct *mm)
 {
 	um_tlb_start_empty(mm);
+	oldmm->context.forked = true;
+	mm->context.forked = true;
 	return 0;
 }
 

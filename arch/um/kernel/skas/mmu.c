@@ -7,6 +7,8 @@
 
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/ptrace.h>
+#include <linux/sched/task_stack.h>
 #include <asm/mmu_context.h>
 #include <asm/view.h>
 #include <mm_id.h>
@@ -14,6 +16,24 @@
 struct mutex *__get_turnstile(struct mm_id *id)
 {
 	return &um_view_of(id)->mm->context.turnstile;
+}
+
+/*
+ * After a fork, the first thing that either side does is to write to its stack,
+ * and to take a fault for that. It is taken here, without the way through the
+ * host process and back; so are the translations of the code that comes next.
+ */
+static void prefault_after_fork(struct mm_struct *mm)
+{
+	struct pt_regs *regs = current_pt_regs();
+	unsigned long ip = PT_REGS_IP(regs) & PAGE_MASK;
+
+	mm->context.forked = false;
+	mmap_read_lock(mm);
+	/* If it fails, so does the access, in its own time. */
+	fixup_user_fault(mm, PT_REGS_SP(regs) - 1, FAULT_FLAG_WRITE, NULL);
+	mmap_read_unlock(mm);
+	um_tlb_mark(mm, ip, ip + PAGE_SIZE);
 }
 
 /**
@@ -24,6 +44,10 @@ struct mutex *__get_turnstile(struct mm_id *id)
  */
 void enter_turnstile(struct mm_id *id)
 {
+	struct mm_struct *mm = um_view_of(id)->mm;
+
+	if (READ_ONCE(mm->context.forked))
+		prefault_after_fork(mm);
 	mutex_lock(__get_turnstile(id));
 }
 
@@ -48,6 +72,7 @@ void exit_turnstile(struct mm_id *id)
 int init_new_context(struct task_struct *task, struct mm_struct *mm)
 {
 	mutex_init(&mm->context.turnstile);
+	mm->context.forked = false;
 	mm->context.tlb = (struct um_tlb) {};
 	spin_lock_init(&mm->context.tlb.lock);
 

@@ -20,8 +20,6 @@
 #include "stub_batch.h"
 
 #include <linux/futex.h>
-#include <sys/socket.h>
-#include <errno.h>
 
 #define HANDOFF_WAKE(p)							\
 	stub_syscall3(__NR_futex, (unsigned long)(p), FUTEX_WAKE, HANDOFF_ALL)
@@ -33,51 +31,9 @@ stub_syscall_handler(void)
 {
 	struct stub_data *d = get_stub_data();
 
-	stub_run_batch(d, d->mem_fd);
+	stub_run_batch(d);
 
 	trap_myself();
-}
-
-/* The memory file comes with a batch that needs it, and goes with it. */
-static __always_inline int receive_memory_file(void)
-{
-	char byte;
-	union {
-		char data[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} ctrl = {};
-	struct iovec iov = { .iov_base = &byte, .iov_len = 1 };
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = &ctrl,
-		.msg_controllen = sizeof(ctrl),
-	};
-	long res;
-
-	do {
-		res = stub_syscall3(__NR_recvmsg, 0, (unsigned long)&msg, 0);
-	} while (res == -EINTR);
-
-	if (res != 1 || msg.msg_controllen <= sizeof(struct cmsghdr))
-		return -1;
-	return *(int *)CMSG_DATA(&ctrl.align);
-}
-
-static __always_inline long run_published_batch(struct stub_data *d)
-{
-	int mem_fd = -1;
-	long res;
-
-	if (!d->syscall_data_len)
-		return 0;
-
-	if (d->mem_fd >= 0)
-		mem_fd = receive_memory_file();
-	res = stub_run_batch(d, mem_fd);
-	if (mem_fd >= 0)
-		stub_syscall2(__NR_close, mem_fd, 0);
-	return res;
 }
 
 /* The signal frame is where the kernel knows it to be; this does not return. */
@@ -102,7 +58,6 @@ static __always_inline void reset(struct stub_data *d)
 		      sizeof(all));
 	HANDOFF_XCHG(&d->handoff.reset, 0);
 	stub_set_sigstack(d);
-	stub_syscall3(__NR_close_range, 1, ~0U, 0);
 	stub_clear_segments();
 }
 
@@ -116,7 +71,7 @@ static __always_inline void work(struct stub_data *d)
 
 		if (d->handoff.reset == HANDOFF_RESET_WANTED)
 			reset(d);
-		if (run_published_batch(d) || d->restart_wait) {
+		if (stub_run_batch(d) || d->restart_wait) {
 			/* Only the batch was wanted, or it failed. */
 			d->signal = SIGSYS;
 			d->restart_wait = 0;

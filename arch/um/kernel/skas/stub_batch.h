@@ -11,18 +11,34 @@
 #include <stub-data.h>
 #include <tlb_batch.h>
 
-static __always_inline long stub_run_op(const struct tlb_op *op, int mem_fd)
+/*
+ * The upper halves of flags and fd mean nothing to the host. In seccomp mode the
+ * filter lets no mmap through without the token there; it is read anew for each
+ * call, so that no copy of it stays in a register or on the stack.
+ */
+static __always_inline long stub_fill(const struct tlb_op *op,
+				      const struct stub_data *d)
 {
-	int flags = MAP_SHARED | MAP_FIXED;
+	unsigned long token = *(const volatile unsigned long *)&d->mem_token;
+	unsigned long flags = MAP_SHARED | MAP_FIXED;
+
+	if (op->prot & TLB_POPULATE)
+		flags |= MAP_POPULATE;
+	return stub_syscall6(STUB_MMAP_NR, op->addr, op->len,
+			     op->prot & TLB_PROT,
+			     flags | (token & STUB_TOKEN_IN_FLAGS),
+			     d->mem_fd | token << STUB_TOKEN_FD_SHIFT,
+			     MMAP_OFFSET(op->offset));
+}
+
+static __always_inline long stub_run_op(const struct tlb_op *op,
+					const struct stub_data *d)
+{
 	long ret;
 
 	switch (op->kind) {
 	case TLB_FILL:
-		if (op->prot & TLB_POPULATE)
-			flags |= MAP_POPULATE;
-		ret = stub_syscall6(STUB_MMAP_NR, op->addr, op->len,
-				    op->prot & TLB_PROT, flags, mem_fd,
-				    MMAP_OFFSET(op->offset));
+		ret = stub_fill(op, d);
 		return ret == op->addr ? 0 : ret;
 	case TLB_PROTECT:
 		return stub_syscall3(__NR_mprotect, op->addr, op->len,
@@ -36,19 +52,20 @@ static __always_inline long stub_run_op(const struct tlb_op *op, int mem_fd)
 
 /*
  * Leaves in d->err 0, or what the failed call returned, and then in
- * d->syscall_data_len the index of its operation.
+ * d->syscall_data_len the index of its operation. The token is gone then.
  */
-static __always_inline long stub_run_batch(struct stub_data *d, int mem_fd)
+static __always_inline long stub_run_batch(struct stub_data *d)
 {
 	long err = 0;
 	int i;
 
 	for (i = 0; i < d->syscall_data_len; i++) {
-		err = stub_run_op(&d->syscall_data[i], mem_fd);
+		err = stub_run_op(&d->syscall_data[i], d);
 		if (err)
 			break;
 	}
 
+	*(volatile unsigned long *)&d->mem_token = 0;
 	d->err = err;
 	d->syscall_data_len = err ? i : 0;
 	return err;

@@ -24,10 +24,12 @@
  * Locks: views_lock is innermost, and taken with interrupts off.
  */
 
+#include <linux/cpu.h>
 #include <linux/gfp.h>
 #include <linux/interrupt.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/random.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 #include <asm/mmu.h>
@@ -79,6 +81,7 @@ static struct um_view *alloc_view(void)
 		kfree(view);
 		return NULL;
 	}
+	view->id.mem_token = get_random_long();
 	view->id.bell = next_bell++ % HANDOFF_BELLS;
 	stub_batch_init(&view->id);
 	INIT_LIST_HEAD(&view->idle);
@@ -136,7 +139,6 @@ struct um_view *um_view_create(void)
 	}
 	if (err) {
 		unlist_view(view);
-		os_view_close(&view->id);
 		free_view_soon(view);
 	} else {
 		/* The host itself maps a few things into a new process. */
@@ -187,7 +189,6 @@ void um_view_destroy(struct um_view *view)
 	struct mm_id *id = &view->id;
 	bool dead = !using_seccomp;
 
-	os_view_close(id);
 	if (!using_seccomp)
 		os_kill_ptraced_process(id->pid, 1);
 
@@ -241,6 +242,17 @@ void um_view_tick(struct mm_struct *mm)
 {
 	handoff_tick();
 	um_view_interrupt(mm);
+}
+
+/* While RCU still watches: the last host process may be about to be freed. */
+void arch_cpu_idle_enter(void)
+{
+	handoff_idle(1);
+}
+
+void arch_cpu_idle_exit(void)
+{
+	handoff_idle(0);
 }
 
 /* A host process died; if it was not to, its tasks get a SIGSEGV. */

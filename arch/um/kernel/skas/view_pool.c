@@ -82,10 +82,18 @@ static struct um_view *take_first(struct list_head *list)
 	return view;
 }
 
+/* One that is empty; the host may have killed it meanwhile. */
 static struct um_view *take_ready(void)
 {
-	guard(spinlock_irqsave)(&pool_lock);
-	return take_first(&ready);
+	struct um_view *view;
+
+	for (;;) {
+		scoped_guard(spinlock_irqsave, &pool_lock)
+			view = take_first(&ready);
+		if (!view || READ_ONCE(view->id.pid) > 0)
+			return view;
+		um_view_destroy(view);
+	}
 }
 
 /* The first used one that was released before a moment in jiffies. */
@@ -192,8 +200,7 @@ void um_view_release(struct um_view *view)
 		if (view)
 			um_view_destroy(view);
 	}
-	if (waitqueue_active(&pool_wait))
-		wake_up(&pool_wait);
+	wake_up(&pool_wait);
 }
 
 /* Unmaps what a used view still maps, and makes a ready one of it. */

@@ -197,13 +197,12 @@ int handoff_run(struct mm_id *id)
 	unsigned int spin = spin_limit(cpu);
 	int err;
 
-	stub_pass_memory_file(id);
 	words->spin = spin;
 	words->bell = id->bell;
 	if (last == id)
 		last = NULL;
 	/* Before the hand-off: a tick may come at once. */
-	cpu->rung_by_last = last != NULL;
+	cpu->rung_by_last = !!last;
 	handoff_to_stub(words, id->bell, handoff_bells,
 			last ? words_of(last) : NULL);
 

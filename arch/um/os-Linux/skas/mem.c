@@ -16,7 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <init.h>
 #include <as-layout.h>
 #include <kern_util.h>
@@ -26,11 +25,10 @@
 #include <ptrace_user.h>
 #include <registers.h>
 #include <skas.h>
+#include <stub_image.h>
 #include <sysdep/ptrace.h>
 #include <sysdep/stub.h>
 #include "../internal.h"
-
-extern char __syscall_stub_start[];
 
 /* Registers with which a traced host process runs its batch */
 static unsigned long batch_regs[MAX_REG_NR];
@@ -81,47 +79,8 @@ void stub_batch_publish(struct mm_id *id)
 
 	um_tlb_handoff(id);
 	data->syscall_data_len = tlb_batch_finish(&id->batch);
-	data->mem_fd = using_seccomp && !id->batch.ops_made[TLB_FILL] ?
-		       -1 : memory_fd();
-}
-
-/**
- * stub_pass_memory_file() - hand the memory file to a host process
- * @id:		the host process, stopped, whose batch is published
- *
- * In seccomp mode a host process owns the memory file only while it runs a
- * batch with fills in it.
- */
-void stub_pass_memory_file(struct mm_id *id)
-{
-	char byte = 0;
-	struct iovec iov = { .iov_base = &byte, .iov_len = sizeof(byte) };
-	union {
-		char data[CMSG_SPACE(sizeof(int))];
-		struct cmsghdr align;
-	} ctrl = {};
-	struct msghdr msg = {
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = ctrl.data,
-		.msg_controllen = sizeof(ctrl.data),
-	};
-	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
-	int fd = memory_fd(), sent;
-
-	if (!id->batch.ops_made[TLB_FILL])
-		return;
-
-	cmsg->cmsg_level = SOL_SOCKET;
-	cmsg->cmsg_type = SCM_RIGHTS;
-	cmsg->cmsg_len = CMSG_LEN(sizeof(fd));
-	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
-
-	/* If this fails, so do the fills, and that is reported and handled. */
-	CATCH_EINTR(sent = syscall(__NR_sendmsg, id->sock, &msg, 0));
-	if (sent < 0)
-		printk(UM_KERN_ERR "um_tlb: passing the memory file failed, errno = %d\n",
-		       errno);
+	data->mem_fd = using_seccomp ? STUB_MEMORY_FD : memory_fd();
+	data->mem_token = id->batch.ops_made[TLB_FILL] ? id->mem_token : 0;
 }
 
 /**

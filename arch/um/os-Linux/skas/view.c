@@ -10,19 +10,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <asm/unistd.h>
-#include <linux/sockios.h>
 #include <as-layout.h>
 #include <init.h>
 #include <kern_util.h>
@@ -30,6 +26,7 @@
 #include <os.h>
 #include <ptrace_user.h>
 #include <skas.h>
+#include <stub_image.h>
 #include <sysdep/stub.h>
 #include "../internal.h"
 
@@ -37,19 +34,11 @@
 #define MFD_EXEC 0x0010U
 #endif
 #ifndef CLOSE_RANGE_CLOEXEC
-#define CLOSE_RANGE_CLOEXEC (1U << 2)
+#define CLOSE_RANGE_CLOEXEC 0x4U
 #endif
-
-/* Where the program reads its struct stub_init_data, and later the batches' fd */
-#define STUB_SOCKET_FD	0
 
 /* How often to look whether a host process sleeps at last; some 100 us */
 #define SETTLE_TRIES	32
-
-extern char __syscall_stub_start[];
-extern char stub_exe_start[], stub_exe_end[];
-extern char *tempdir;
-extern char stub_slept[];
 
 int using_seccomp;
 
@@ -58,7 +47,8 @@ static int stub_exe_fd;
 /* What a new process shares with the one that starts it, until it execs. */
 struct launch {
 	struct stub_data *data;
-	int kernel_sock, stub_sock;
+	unsigned long token;
+	int pipe[2];
 };
 
 static unsigned long stub_address(const void *function)
@@ -80,6 +70,7 @@ static void tell_where_things_are(struct stub_init_data *init,
 {
 	init->seccomp = using_seccomp;
 	init->stub_start = STUB_START;
+	init->mem_token = launch->token;
 	init->stub_code_offset = memory_offset(__syscall_stub_start,
 					       &init->stub_code_fd);
 	init->stub_data_offset = memory_offset(launch->data,
@@ -103,13 +94,13 @@ static int become_stub(void *arg)
 
 	tell_where_things_are(&init, launch);
 
-	/* Of our files it keeps the memory file, until it has mapped its pages. */
+	/* Of our files it keeps the memory file, and what we tell it comes first. */
 	syscall(__NR_close_range, 0, ~0U, CLOSE_RANGE_CLOEXEC);
 	fcntl(init.stub_data_fd, F_SETFD, 0);
-	if (dup2(launch->stub_sock, STUB_SOCKET_FD) < 0)
+	if (dup2(launch->pipe[0], STUB_MEMORY_FD) < 0)
 		_exit(3);
 
-	CATCH_EINTR(sent = write(launch->kernel_sock, &init, sizeof(init)));
+	CATCH_EINTR(sent = write(launch->pipe[1], &init, sizeof(init)));
 	if (sent != sizeof(init))
 		_exit(4);
 
@@ -155,39 +146,34 @@ static int wait_until_ready(struct mm_id *id)
 
 /**
  * os_view_start() - start a host process
- * @id:		its @stack and @bell are set, its shared pages are zero
+ * @id:		all but its pid is set, its shared pages are zero
  * @stack:	the end of a page to start on
  *
- * Return: 0, and then id->pid and id->sock are set, and the process waits; or a
- * negative errno of the host: -EAGAIN and -ENOMEM if it makes no more processes,
+ * Return: 0, and then id->pid is set, and the process waits; or a negative
+ *  errno of the host: -EAGAIN and -ENOMEM if it makes no more processes,
  * -EMFILE if it gives no more file descriptors.
  */
 int os_view_start(struct mm_id *id, void *stack)
 {
-	struct launch launch = { .data = (void *)id->stack };
-	int sockets[2], err;
+	struct launch launch = {
+		.data = (void *)id->stack,
+		.token = id->mem_token,
+	};
+	int err;
 
 	id->pid = -1;
-	id->sock = -1;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, sockets) < 0)
+	if (pipe2(launch.pipe, O_CLOEXEC) < 0)
 		return -errno;
-	launch.kernel_sock = sockets[1];
-	launch.stub_sock = sockets[0];
 
 	handoff_prepare(id);
 	id->pid = clone(become_stub, stack, CLONE_VFORK | CLONE_VM | SIGCHLD,
 			&launch);
 	/* It may be dead already, and its SIGCHLD have come too early. */
 	err = id->pid < 0 || kill(id->pid, 0) < 0 ? -errno : 0;
-	close(launch.stub_sock);
+	close(launch.pipe[0]);
+	close(launch.pipe[1]);
 	if (!err)
 		err = wait_until_ready(id);
-
-	if (!err && using_seccomp) {
-		id->sock = launch.kernel_sock;
-		return 0;
-	}
-	close(launch.kernel_sock);
 	if (err && id->pid > 0)
 		os_kill_ptraced_process(id->pid, 1);
 	return err;
@@ -203,27 +189,6 @@ void os_view_kill(struct mm_id *id)
 {
 	if (id->pid > 0)
 		kill(id->pid, SIGKILL);
-}
-
-/**
- * os_view_close() - give up what this process keeps for a host process
- * @id:		the host process, which was killed
- */
-void os_view_close(struct mm_id *id)
-{
-	if (id->sock >= 0)
-		close(id->sock);
-	id->sock = -1;
-}
-
-/* Nothing is left in its socket, and it still has its end. */
-static int socket_is_clean(const struct mm_id *id)
-{
-	struct pollfd poll_fd = { .fd = id->sock };
-	int unread;
-
-	return poll(&poll_fd, 1, 0) == 0 &&
-	       ioctl(id->sock, SIOCOUTQ, &unread) == 0 && unread == 0;
 }
 
 /* What the host says of where a process is; -EBUSY if it runs. */
@@ -266,8 +231,7 @@ static int where_is(int pid, unsigned long *number, unsigned long *ip)
  * (kernel/skas/stub_filter.h). Nobody else can write to the shared pages.
  *
  * Return: 0; -EBUSY if it still runs after some patience; -EPERM if it waits
- * elsewhere or has spoiled its socket; another negative errno if the host does
- * not tell.
+ * elsewhere; another negative errno if the host does not tell.
  */
 int os_view_settle(struct mm_id *id)
 {
@@ -286,8 +250,7 @@ int os_view_settle(struct mm_id *id)
 	}
 	if (err)
 		return err;
-	if (number != __NR_futex || ip != stub_address(stub_slept) ||
-	    !socket_is_clean(id))
+	if (number != __NR_futex || ip != stub_address(stub_slept))
 		return -EPERM;
 	return 0;
 }
@@ -317,8 +280,7 @@ static int __init init_stub_exe(void)
 				  MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (fd < 0) {
 		in_memory = 0;
-		fd = open(tempdir ? tempdir : "/tmp",
-			  O_TMPFILE | O_RDWR | O_CLOEXEC, 0500);
+		fd = open("/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0500);
 	}
 	if (fd < 0)
 		panic("No file for the stub program: errno %d", errno);

@@ -51,7 +51,7 @@ struct handoff {
 	unsigned int spin;
 	unsigned int reset;
 	unsigned int alarm;
-	unsigned int kern __attribute__((aligned(64)));
-} __attribute__((aligned(64)));
+	unsigned int kern __attribute__((__aligned__(64)));
+} __attribute__((__aligned__(64)));
 
 #endif

@@ -47,6 +47,11 @@
 #ifndef __HANDOFF_PROTOCOL_H
 #define __HANDOFF_PROTOCOL_H
 
+#ifdef __UM_HOST__
+#include <stdbool.h>
+#else
+#include <linux/types.h>
+#endif
 #include <handoff.h>
 
 #ifndef HANDOFF_LOAD
@@ -121,7 +126,7 @@ static __always_inline void handoff_stub_wait(struct handoff *h,
  *
  * Return: whether it was spinning, and will do it.
  */
-static __always_inline _Bool handoff_tell(struct handoff *last,
+static __always_inline bool handoff_tell(struct handoff *last,
 					  unsigned int bell)
 {
 	return HANDOFF_CMPXCHG(&last->stub, HANDOFF_SPIN, HANDOFF_TELL(bell)) ==
@@ -137,7 +142,7 @@ static __always_inline _Bool handoff_tell(struct handoff *last,
  *
  * Return: whether @last was told to wake it.
  */
-static __always_inline _Bool handoff_to_stub(struct handoff *h,
+static __always_inline bool handoff_to_stub(struct handoff *h,
 					     unsigned int bell,
 					     unsigned int *bells,
 					     struct handoff *last)
@@ -172,7 +177,7 @@ static __always_inline _Bool handoff_to_stub(struct handoff *h,
  *
  * Return: false if it has died.
  */
-static __always_inline _Bool handoff_kernel_wait(struct handoff *h,
+static __always_inline bool handoff_kernel_wait(struct handoff *h,
 						 const int *pid,
 						 unsigned long spin)
 {

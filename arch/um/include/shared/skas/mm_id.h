@@ -14,7 +14,7 @@
  * @pid:	its host pid, negative once it has died
  * @stack:	kernel address of the pages that it shares with the kernel
  *		(struct stub_data)
- * @sock:	socket for passing the memory file (seccomp mode)
+ * @mem_token:	with which its batches may map the memory file (seccomp mode)
  * @bell:	on which bell it sleeps (handoff.h)
  * @resetting:	it is being made as new by its next resumption (handoff_alarm())
  * @batch:	operations that it has to run before guest code
@@ -22,7 +22,7 @@
 struct mm_id {
 	int pid;
 	unsigned long stack;
-	int sock;
+	unsigned long mem_token;
 	unsigned int bell;
 	int resetting;
 	struct tlb_batch batch;

@@ -72,20 +72,21 @@ void stub_awake_afresh(void);
  * know its address.
  */
 asm(".pushsection .__syscall_stub, \"ax\", @progbits;"
-    "stub_sleep:"
-    "	movl	$" __stringify(__NR_futex) ", %eax;"
-    "	movl	$" __stringify(FUTEX_WAIT) ", %esi;"
-    "	xorl	%r10d, %r10d;"
-    "	syscall;"
-    ".globl stub_slept;"
-    "stub_slept:"
-    "	jmp	stub_awake_afresh;"
-    ".popsection");
+	"stub_sleep:"
+	"	movl $" __stringify(__NR_futex) ", %eax;"
+	"	movl $" __stringify(FUTEX_WAIT) ", %esi;"
+	"	xorl %r10d, %r10d;"
+	"	syscall;"
+	".globl stub_slept;"
+	"stub_slept:"
+	"	jmp stub_awake_afresh;"
+	".popsection");
 
 static __always_inline void stub_sleep(unsigned int *bell, unsigned int seen)
 {
 	/* Calls by the compiler are absolute, which does not work in the stub. */
-	asm volatile("jmp stub_sleep" : : "D" (bell), "d" (seen) : "memory");
+	asm volatile("jmp stub_sleep"
+		     : : "D" (bell), "d" (seen) : "memory");
 	__builtin_unreachable();
 }
 

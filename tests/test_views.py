@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Host processes as the host sees them: the pool, its bounds, its leftovers."""
+import subprocess
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Iterator
+
+from conftest import Guest, Uml, kernel_of, session_members, wait_until
+from kernel_log import assert_clean
+
+STUB_NAME = "uml-userspace"
+
+
+def host_processes(leader: int) -> list[int]:
+    """The host processes of a kernel, those of the pool included."""
+    return [pid for pid in session_members(leader) if name(pid) == STUB_NAME]
+
+
+def name(pid: int) -> str:
+    """The name of a process, empty if it is gone."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except FileNotFoundError:
+        return ""
+
+
+def mappings(pid: int) -> list[str]:
+    """Lines of its /proc/PID/maps."""
+    return Path(f"/proc/{pid}/maps").read_text().splitlines()
+
+
+@contextmanager
+def started(guest: Guest, uml: Uml, tmp_path: Path,
+            script: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """A guest that runs a script, from its first line of output on; its kernel."""
+    with subprocess.Popen(
+            uml.command("--mode", guest.mode, "--cpus", str(guest.cpus), "--timeout", "90",
+                        "--log", str(tmp_path / "log"), "--", "sh", "-c", script),
+            stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as runner:
+        try:
+            assert runner.stdout and runner.stdout.readline()
+            yield runner, kernel_of(runner.pid)
+        finally:
+            runner.terminate()
+
+
+def stat(guest: Guest, script: str, **options: object) -> dict[str, int]:
+    """The counters of the memory path after a script has run in the guest."""
+    done = guest.run(["sh", "-c", f"{script}; cat /sys/kernel/debug/um_tlb/stats"],
+                     **options)
+    assert done.code == 0, done.err
+    lines = [line.split() for line in done.out.splitlines()]
+    return {line[0]: int(line[1]) for line in lines
+            if len(line) == 2 and line[1].isdigit()}
+
+
+def test_host_processes_are_used_again(guest: Guest) -> None:
+    """A hundred programs, one after the other, do not need a hundred of them."""
+    counters = stat(guest, "i=0; while [ $i -lt 100 ]; do /bin/true; i=$((i+1)); done")
+    assert counters["views_recycled"] >= 100
+    assert counters["views_created"] < 20
+
+
+def test_pool_can_be_switched_off(guest: Guest) -> None:
+    """um_view.pool_max=0 keeps none: each is destroyed, and made anew."""
+    counters = stat(guest, "i=0; while [ $i -lt 20 ]; do /bin/true; i=$((i+1)); done",
+                    append="um_view.pool_max=0")
+    assert counters["views_created"] >= 20
+
+
+def test_a_burst_is_given_back(guest: Guest, uml: Uml, tmp_path: Path) -> None:
+    """Of many at once few stay, and what stays is empty but for its stub."""
+    script = ("echo up; i=0; while [ $i -lt 30 ]; do sleep 1 & i=$((i+1)); done; wait;"
+              "echo over; sleep 40")
+    with started(guest, uml, tmp_path, script) as (runner, leader):
+        assert runner.stdout and "over" in runner.stdout.readline()
+        # init, sh, sleep, and those that are kept
+        assert wait_until(lambda: len(host_processes(leader)) <= 6, timeout=25), \
+            host_processes(leader)
+        empty = [pid for pid in host_processes(leader) if len(mappings(pid)) <= 4]
+        assert empty, [mappings(pid) for pid in host_processes(leader)]
+    assert wait_until(lambda: not host_processes(leader))
+
+
+def test_idle_guest_costs_nothing(guest: Guest, uml: Uml, tmp_path: Path) -> None:
+    """An idle guest uses less than one percent of a host CPU."""
+    with started(guest, uml, tmp_path, "echo up; sleep 40") as (_, leader):
+        time.sleep(3)
+        before = cpu_ticks(leader)
+        time.sleep(10)
+        assert cpu_ticks(leader) - before < 10
+
+
+def cpu_ticks(leader: int) -> int:
+    """CPU time of all processes of a session, in hundredths of a second."""
+    total = 0
+    for pid in session_members(leader):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total
+
+
+def test_no_more_host_processes(guest: Guest, uml: Uml, tmp_path: Path) -> None:
+    """Where the host makes no more, fork fails, and the kernel lives.
+
+    The limit is that of open files, which binds root too: to start one needs a
+    pipe. The first three are open already.
+    """
+    script = ("echo up; read go; i=0;"
+              "while [ $i -lt 60 ]; do sleep 2 & i=$((i+1)); done; wait; echo lived")
+    with started(guest, uml, tmp_path, script) as (runner, leader):
+        subprocess.run(["prlimit", "--pid", str(leader), "--nofile=3"], check=True)
+        assert runner.stdin and runner.stdout
+        runner.stdin.write("go\n")
+        runner.stdin.flush()
+        rest = runner.stdout.read()
+    assert "lived" in rest or "fork" in rest, rest
+    log = (tmp_path / "log").read_text(errors="replace")
+    assert "makes no more processes" in log
+    assert_clean(log)
