@@ -64,6 +64,17 @@ static void expect_sigbus(pid_t child, const char *what)
 	check(spent(), "%s: no call failed", what);
 }
 
+/*
+ * The process asks first and is armed last, on code that has run already, so
+ * that the next call is the one that is wanted.
+ */
+static void arm_self(const char *times)
+{
+	ask_for_failure();
+	arm("0");
+	arm(times);
+}
+
 /* Each uses memory in a way that needs one kind of host call. */
 static void needs_fills(char *p)
 {
@@ -93,11 +104,13 @@ static void only_the_process_dies(void)
 		pid_t child = fork_or_fail();
 
 		if (child == 0) {
+			char *other = map_private(PAGES);
+
+			use[round % 3](other);
 			fill_pages(p, PAGES / 2, 0x3000);
 			signal(SIGBUS, handler);
 			signal(SIGSEGV, handler);
-			arm("1");
-			ask_for_failure();
+			arm_self("1");
 			use[round % 3](p);
 			_exit(70);
 		}
@@ -115,8 +128,7 @@ static void eviction_fails(void)
 	fill_pages(p, PAGES, 0x1000);
 	child = fork_or_fail();
 	if (child == 0) {
-		arm("2");
-		ask_for_failure();
+		arm_self("2");
 		fill_pages(p, PAGES, 0x2000);
 		_exit(70);
 	}

@@ -81,11 +81,12 @@ static void forget_table(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
  * @end:	first address behind
  *
  * Context: takes the page-table locks of a user's mm.
+ * Return: the first address behind the last table that was found, or @addr.
  */
-void um_tlb_forget_range(struct mm_struct *mm, unsigned long addr,
-			 unsigned long end)
+unsigned long um_tlb_forget_range(struct mm_struct *mm, unsigned long addr,
+				  unsigned long end)
 {
-	unsigned long next;
+	unsigned long next, last = addr;
 	pmd_t *pmd;
 
 	guard(rcu)();
@@ -93,9 +94,12 @@ void um_tlb_forget_range(struct mm_struct *mm, unsigned long addr,
 	for (; addr < end; addr = next) {
 		pmd = um_tlb_find_table(mm, addr, &next);
 		next = min(next, end);
-		if (pmd)
+		if (pmd) {
 			forget_table(mm, pmd, addr, next);
+			last = next;
+		}
 	}
+	return last;
 }
 
 /*

@@ -49,18 +49,23 @@ static int send_kernel(struct mm_struct *mm)
 	return err;
 }
 
-/* Unmaps the kernel's whole range, in which no stack lies. */
+/*
+ * Unmaps the kernel's range, in which no stack lies, as far as it was ever used:
+ * its end is far up, and KASAN's shadow is before it.
+ */
 static int evict_kernel(void)
 {
 	struct tlb_ranges dropped;
+	unsigned long end;
 
 	um_tlb_count(UM_TLB_EVICTIONS, 1);
 	um_tlb_take_changed(&init_mm, &dropped);
-	um_tlb_forget_range(&init_mm, VMALLOC_START, VMALLOC_END);
+	end = um_tlb_forget_range(&init_mm, VMALLOC_START, VMALLOC_END);
 
 	tlb_batch_reset(&kernel_batch);
-	tlb_batch_empty_space(&kernel_batch, VMALLOC_START,
-			      VMALLOC_END - VMALLOC_START);
+	if (end > VMALLOC_START)
+		tlb_batch_empty_space(&kernel_batch, VMALLOC_START,
+				      end - VMALLOC_START);
 	return send_kernel(&init_mm);
 }
 
