@@ -21,9 +21,9 @@
  * it would get the zero page, which costs nobody memory, or a file's pages, for
  * which the generic handler does the same (do_fault_around()).
  *
- * The page that faulted and those that were taken are entered into the host's page
- * table at once (um_tlb_expect()): the guest writes to them next, and each would
- * else cost a fault in the host.
+ * The pages that were taken are entered into the host's page table at once
+ * (um_tlb_expect()): the guest writes to them next, and each would else cost a
+ * fault in the host. (For one page alone this does not pay.)
  *
  * Locks: called with the VMA locked, by the mmap lock or by its own; takes the
  * page-table lock.
@@ -357,14 +357,14 @@ static int take_along(struct vm_area_struct *vma, unsigned long addr,
 void um_fault_around(struct vm_area_struct *vma, unsigned long addr,
 		     unsigned int flags)
 {
-	int taken = 0;
+	int taken;
 
-	if (!(flags & FAULT_FLAG_WRITE))
+	if (!(flags & FAULT_FLAG_WRITE) || !may_take_ahead(vma))
 		return;
 
 	addr &= PAGE_MASK;
-	if (may_take_ahead(vma))
-		taken = take_along(vma, addr, flags);
-	um_tlb_expect(vma->vm_mm, addr + min(taken, 0) * PAGE_SIZE,
-		      abs(taken) + 1);
+	taken = take_along(vma, addr, flags);
+	if (taken)
+		um_tlb_expect(vma->vm_mm, addr + min(taken, 0) * PAGE_SIZE,
+			      abs(taken) + 1);
 }
