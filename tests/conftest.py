@@ -53,6 +53,10 @@ class Uml:
     kernel: Path
     image: Path
 
+    def is_debug(self) -> bool:
+        """Whether the kernel is `make debug`'s: it can inject faults."""
+        return b"fail_um_host_call" in self.kernel.read_bytes()
+
     def command(self, *arguments: str, action: str = "run") -> list[str]:
         """An argument vector; the caller gives options, "--" and CMD."""
         return [str(UML), action, "--kernel", str(self.kernel),

@@ -19,6 +19,9 @@ from conftest import WAYS, Guest
 
 SOURCES = Path(__file__).with_name("guest")
 
+# What the debug kernel takes for its own bookkeeping.
+DEBUG_MIB = 128
+
 SECCOMP = tuple(way for way in WAYS if way[0] == "seccomp")
 
 
@@ -27,7 +30,7 @@ class Run:
     """How one program is run."""
 
     argv: tuple[str, ...]
-    mem: str = "1G"
+    mem_mib: int = 1024
     timeout_s: int = 180
     ways: tuple[tuple[str, int], ...] = WAYS
     # Lines of the kernel log that it provokes on purpose.
@@ -53,14 +56,14 @@ RUNS = (
     Run(("test_foreign_access",)),
     Run(("test_stub_attack",)),
     Run(("test_random", "8")),
-    Run(("test_max_map_count",), mem="1280M", timeout_s=400),
+    Run(("test_max_map_count",), mem_mib=1280, timeout_s=400),
     Run(("test_fork_threads",)),
     Run(("test_fault_around",)),
     # It empties the host's mappings of 1 GiB by exceeding their number.
-    Run(("test_lock_on_fault",), mem="1280M", timeout_s=400),
-    Run(("test_swap",), mem="96M", timeout_s=400),
-    Run(("test_swap", "--", "test_random", "8"), mem="96M"),
-    Run(("test_swap", "--", "test_fork_cow"), mem="96M"),
+    Run(("test_lock_on_fault",), mem_mib=1280, timeout_s=400),
+    Run(("test_swap",), mem_mib=96, timeout_s=400),
+    Run(("test_swap", "--", "test_random", "8"), mem_mib=96),
+    Run(("test_swap", "--", "test_fork_cow"), mem_mib=96),
     # The filter is seccomp's, and it ends the attacker's host process.
     Run(("test_stub_filter",), ways=SECCOMP, allow=("lost MM child",)),
     Run(("test_host_failure",), debug=True,
@@ -103,7 +106,8 @@ def ktap_faults(text: str) -> list[str]:
     for run in RUNS for way in run.ways], indirect=["guest"])
 def test_program(guest: Guest, run: Run) -> None:
     """Fails with everything that is wrong, and the output."""
-    done = guest.run(list(run.argv), mem=run.mem, timeout=run.timeout_s,
+    mem_mib = run.mem_mib + (DEBUG_MIB if guest.uml.is_debug() else 0)
+    done = guest.run(list(run.argv), mem=f"{mem_mib}M", timeout=run.timeout_s,
                      allow=run.allow)
     skipped = SKIP_ALL.fullmatch(done.out)
     if run.debug and skipped and done.code == 0:
