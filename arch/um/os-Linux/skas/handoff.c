@@ -199,7 +199,8 @@ int handoff_run(struct mm_id *id)
 
 	words->spin = spin;
 	words->bell = id->bell;
-	if (last == id)
+	/* One that does not spin sleeps of its own accord, and wakes nobody. */
+	if (last == id || !spin)
 		last = NULL;
 	/* Before the hand-off: a tick may come at once. */
 	cpu->rung_by_last = !!last;
