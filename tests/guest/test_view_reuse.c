@@ -60,7 +60,15 @@ static void leave(void)
 				 : "rcx", "r11", "memory");
 }
 
-/* Returns to leave() with this mask and signal stack, by a made-up frame. */
+static void loop(void)
+{
+	for (;;)
+		__asm__ volatile("");
+}
+
+static void (*goes_on)(void) = leave;
+
+/* Returns to *goes_on with this mask and signal stack, by a made-up frame. */
 static void forge(uint64_t mask, void *stack, size_t length)
 {
 	static char own_stack[16384];
@@ -75,7 +83,7 @@ static void forge(uint64_t mask, void *stack, size_t length)
 	frame.uc_flags = 6; /* the frame has an ss, and it counts */
 	frame.uc_stack.ss_sp = stack;
 	frame.uc_stack.ss_size = length;
-	frame.uc_mcontext.gregs[REG_RIP] = (long)leave;
+	frame.uc_mcontext.gregs[REG_RIP] = (long)goes_on;
 	frame.uc_mcontext.gregs[REG_RSP] =
 		(long)(own_stack + sizeof(own_stack) - 64) & -16l;
 	frame.uc_mcontext.gregs[REG_CSGSFS] = cs | (long)ss << 48;
@@ -237,6 +245,22 @@ static void stubs(void)
 	after("the stub was unmapped", unmap_the_stub);
 }
 
+/* With one CPU, this goes on only if the child is made to stop. */
+static void a_loop_without_ticks(void)
+{
+	pid_t child = fork_or_fail();
+	int status;
+
+	if (!child) {
+		goes_on = loop;
+		block_the_tick();
+	}
+	sleep(1);
+	kill(child, SIGKILL);
+	require_call(waitpid(child, &status, 0) == child);
+	check(WIFSIGNALED(status), "it ended with 0x%x", status);
+}
+
 static const struct ktap_case cases[] = {
 	{ "segments", segments, 0 },
 	{ "the tick", the_tick, 0 },
@@ -244,9 +268,7 @@ static const struct ktap_case cases[] = {
 	{ "signal stacks", signal_stacks, 0 },
 	{ "the socket", sockets, 0 },
 	{ "the stub", stubs, 0 },
+	{ "a loop without ticks", a_loop_without_ticks, 0 },
 };
 
-int main(void)
-{
-	return KTAP_MAIN(cases);
-}
+KTAP_TESTS(cases)
