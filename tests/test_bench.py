@@ -101,6 +101,25 @@ def test_ratio_bars(metric, stock, met):
     assert verdict(f"{metric} free", samples(metric, [stock], [1.0])) is met
 
 
+def test_a_placement_can_have_a_bar_of_its_own():
+    fork = {m.name: m for m in METRICS}["fork_exit"]
+    assert (fork.least("free"), fork.least("pinned")) == (0.95, 2.9)
+
+
+def test_best_bar_compares_the_better_placements():
+    def best(ours_pinned: float) -> metrics.Bar:
+        given = [Sample(target, placement, 0, "fork_exit", value)
+                 for target, placement, value in (
+                     ("stock", "free", 9), ("stock", "pinned", 4.2),
+                     ("ours", "free", 2), ("ours", "pinned", ours_pinned))]
+        return next(b for b in metrics.bars(given, ["free", "pinned"],
+                                            ["bench_fork"], None)
+                    if b.demand.startswith("fork_exit best"))
+
+    assert best(1).met is True
+    assert best(1.1).met is False
+
+
 def test_mremap_bar_compares_ours_with_itself():
     near = samples("mremap_0m", [1], [100])
     assert verdict("mremap free", near + samples("mremap_256m", [9], [110])) is True
