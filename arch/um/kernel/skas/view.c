@@ -208,13 +208,21 @@ void um_view_destroy(struct um_view *view)
 
 /**
  * um_views_kill_all() - end all host processes: the kernel halts
+ *
+ * That they die is expected, also by other CPUs, which may hear of it first.
  */
 void um_views_kill_all(void)
 {
 	struct um_view *view;
 
+	guard(spinlock_irqsave)(&views_lock);
+
+	list_for_each_entry(view, &all_views, all) {
+		view->dying = true;
+		os_view_kill(&view->id);
+	}
 	list_for_each_entry(view, &all_views, all)
-		os_kill_ptraced_process(view->id.pid, 1);
+		os_view_reap(&view->id);
 }
 
 /**

@@ -191,6 +191,21 @@ void os_view_kill(struct mm_id *id)
 		kill(id->pid, SIGKILL);
 }
 
+/**
+ * os_view_reap() - wait until a host process that was killed has gone
+ * @id:		the host process
+ */
+void os_view_reap(struct mm_id *id)
+{
+	int status, pid;
+
+	if (id->pid <= 0)
+		return;
+	do {
+		CATCH_EINTR(pid = waitpid(id->pid, &status, __WALL));
+	} while (pid > 0 && WIFSTOPPED(status));
+}
+
 /* What the host says of where a process is; -EBUSY if it runs. */
 static int where_is(int pid, unsigned long *number, unsigned long *ip)
 {
