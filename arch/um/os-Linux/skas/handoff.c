@@ -300,23 +300,32 @@ void handoff_idle(int idle)
 		handoff_tell(words_of(last), HANDOFF_NO_BELL);
 }
 
-/* Is the host short of CPUs? Once a tick. */
+/* How often this thread was preempted since the last call. */
+static long preemptions(struct handoff_cpu *cpu)
+{
+	long before = cpu->preempted;
+	struct rusage usage;
+
+	/* The kernel has a function of that name itself. */
+	if (syscall(__NR_getrusage, RUSAGE_THREAD, &usage) < 0)
+		return 0;
+	cpu->preempted = usage.ru_nivcsw;
+	return cpu->preempted - before;
+}
+
+/*
+ * Is the host short of CPUs? Once a tick. What is counted in a pause tells
+ * nothing: a thread that is woken where the waker runs preempts it.
+ */
 static void judge_contention(struct handoff_cpu *cpu)
 {
-	struct rusage usage;
-	long preempted;
-
 	if (cpu->pause) {
-		cpu->pause--;
+		if (--cpu->pause == 0)
+			preemptions(cpu);
 		return;
 	}
-	/* The kernel has functions of these names itself. */
-	if (syscall(__NR_getrusage, RUSAGE_THREAD, &usage) < 0)
-		return;
 
-	preempted = usage.ru_nivcsw - cpu->preempted;
-	cpu->preempted = usage.ru_nivcsw;
-	if (preempted < CONTENDED_SWITCHES) {
+	if (preemptions(cpu) < CONTENDED_SWITCHES) {
 		cpu->next_pause /= 2;
 		return;
 	}
