@@ -189,15 +189,15 @@ static int choose(int count)
  */
 void switch_stack(void **old, void *new);
 asm(".globl switch_stack\n"
-    "switch_stack:\n"
-    "	pushq %rbp; pushq %rbx; pushq %r12; pushq %r13; pushq %r14; pushq %r15\n"
-    "	movq %rsp, (%rdi)\n"
-    "	movq %rsi, %rsp\n"
-    "	popq %r15; popq %r14; popq %r13; popq %r12; popq %rbx; popq %rbp\n"
-    "	ret\n");
+	"switch_stack:\n"
+	"	pushq %rbp; pushq %rbx; pushq %r12; pushq %r13; pushq %r14; pushq %r15\n"
+	"	movq %rsp, (%rdi)\n"
+	"	movq %rsi, %rsp\n"
+	"	popq %r15; popq %r14; popq %r13; popq %r12; popq %rbx; popq %rbp\n"
+	"	ret\n");
 
 /* Lets any other coroutine go on first. */
-static void yield(void)
+static void let_others(void)
 {
 	struct coroutine *c = &coroutines[current];
 
@@ -236,14 +236,14 @@ static void maybe_die(void)
 	now.deaths--;
 	now.dead = current;
 	coroutines[current].status = DONE;
-	yield();
+	let_others();
 }
 
 static unsigned int shared_load(const void *word)
 {
 	if (is_constant(word))
 		return *(const unsigned int *)word;
-	yield();
+	let_others();
 	maybe_die();
 	if (word < (void *)now.pid || word >= (void *)(now.pid + STUBS)) {
 		coroutines[current].watched = word;
@@ -254,14 +254,14 @@ static unsigned int shared_load(const void *word)
 
 static void shared_store(unsigned int *word, unsigned int value)
 {
-	yield();
+	let_others();
 	*word = value;
 	note(0);
 }
 
 static unsigned int shared_inc(unsigned int *word)
 {
-	yield();
+	let_others();
 	note(0);
 	return ++*word;
 }
@@ -270,7 +270,7 @@ static unsigned int shared_xchg(unsigned int *word, unsigned int value)
 {
 	unsigned int old;
 
-	yield();
+	let_others();
 	old = *word;
 	*word = value;
 	return note(old);
@@ -281,7 +281,7 @@ static unsigned int shared_cmpxchg(unsigned int *word, unsigned int old,
 {
 	unsigned int found;
 
-	yield();
+	let_others();
 	found = *word;
 	if (found == old)
 		*word = value;
@@ -296,7 +296,7 @@ static void host_wake(unsigned int *word)
 {
 	int i;
 
-	yield();
+	let_others();
 	note(0);
 	for (i = 0; i < COROUTINES; i++)
 		if (coroutines[i].status == ASLEEP &&
@@ -309,7 +309,7 @@ static void host_sleep(unsigned int *word, unsigned int seen)
 {
 	struct coroutine *c = &coroutines[current];
 
-	yield();
+	let_others();
 	forget();
 	if (*word != seen)
 		return;
@@ -319,7 +319,7 @@ static void host_sleep(unsigned int *word, unsigned int seen)
 	}
 	c->status = ASLEEP;
 	c->word = word;
-	yield();
+	let_others();
 	forget();
 }
 
@@ -349,7 +349,7 @@ static void relax(void)
 	struct coroutine *c = &coroutines[current];
 
 	c->status = RELAXED;
-	yield();
+	let_others();
 	c->spun_out = *c->watched == c->value;
 	forget();
 }
@@ -374,11 +374,11 @@ static void lock(int cpu, int stub)
 	struct coroutine *c = &coroutines[current];
 
 	if (plan.script[1])
-		yield();
+		let_others();
 	while (now.owner[stub] >= 0) {
 		c->status = LOCKED_OUT;
 		c->lock = stub;
-		yield();
+		let_others();
 	}
 	note(0);
 	now.owner[stub] = cpu;
@@ -427,7 +427,7 @@ static void cpu(void)
 		unlock(*next);
 	}
 	coroutines[current].status = DONE;
-	yield();
+	let_others();
 }
 
 /* Learns of a death, as the handler of SIGCHLD does. */
@@ -436,13 +436,13 @@ static void reaper(void)
 	while (now.dead < 0) {
 		coroutines[current].status = ASLEEP;
 		coroutines[current].word = NULL;
-		yield();
+		let_others();
 	}
 	note(0);
 	now.pid[now.dead] = -1;
 	handoff_died(&now.words[now.dead]);
 	coroutines[current].status = DONE;
-	yield();
+	let_others();
 }
 
 static bool can_run(const struct coroutine *c)
@@ -564,7 +564,9 @@ static void one_run(void)
 static void explore(void)
 {
 	memset(seen_states, 0, sizeof(seen_states));
-	states = runs = ticks = 0;
+	states = 0;
+	runs = 0;
+	ticks = 0;
 	given = 0;
 	for (;;) {
 		struct todo *run;

@@ -7,8 +7,9 @@
  * whoever jumped there, so what they can do is bounded by their arguments:
  *
  *	mmap		MAP_SHARED | MAP_FIXED, perhaps MAP_POPULATE, and nothing
- *			else, so of a file; below the stub, and with the token of this host process, which the kernel
- *			puts into the shared pages for each batch that maps
+ *			else, so of a file; below the stub, and with the token
+ *			of this host process, which the kernel puts into the
+ *			shared pages for each batch that maps
  *	munmap		below the stub
  *	mprotect	below the stub, and without PROT_WRITE: it only lowers
  *	arch_prctl	to set the two segment bases

@@ -127,7 +127,7 @@ static __always_inline void handoff_stub_wait(struct handoff *h,
  * Return: whether it was spinning, and will do it.
  */
 static __always_inline bool handoff_tell(struct handoff *last,
-					  unsigned int bell)
+					 unsigned int bell)
 {
 	return HANDOFF_CMPXCHG(&last->stub, HANDOFF_SPIN, HANDOFF_TELL(bell)) ==
 	       HANDOFF_SPIN;
@@ -143,9 +143,9 @@ static __always_inline bool handoff_tell(struct handoff *last,
  * Return: whether @last was told to wake it.
  */
 static __always_inline bool handoff_to_stub(struct handoff *h,
-					     unsigned int bell,
-					     unsigned int *bells,
-					     struct handoff *last)
+					    unsigned int bell,
+					    unsigned int *bells,
+					    struct handoff *last)
 {
 	unsigned int word;
 
@@ -178,8 +178,8 @@ static __always_inline bool handoff_to_stub(struct handoff *h,
  * Return: false if it has died.
  */
 static __always_inline bool handoff_kernel_wait(struct handoff *h,
-						 const int *pid,
-						 unsigned long spin)
+						const int *pid,
+						unsigned long spin)
 {
 	unsigned long start = HANDOFF_CYCLES();
 	unsigned int word;
