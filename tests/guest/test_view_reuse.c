@@ -11,46 +11,21 @@
  * In ptrace mode the same instructions are the guest's own system calls, and
  * change what the guest kernel keeps, which ends with the program.
  */
-#include "memory.h"
+#include "stub.h"
 
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <ucontext.h>
 
-/* Above the highest user address; the lowest page of the stub is code. */
-#define STUB_SEARCH_START 0x7ffffff00000ul
-#define STUB_SEARCH_END 0x7ffffffff000ul
-
 /* More than are ever kept idle for a test that does this little. */
 #define SUCCESSORS 24
 
-static sigjmp_buf back;
-
-static void jump_back(int sig)
-{
-	siglongjmp(back, sig);
-}
-
 /* The address of a "syscall" instruction of the stub, or of our own in ptrace mode. */
-static char *stub_syscall(void)
+static char *any_stub_syscall(void)
 {
-	struct sigaction action = { .sa_handler = jump_back,
-				    .sa_flags = SA_NODEFER };
-	char *volatile page = (char *)STUB_SEARCH_START;
-
-	sigaction(SIGSEGV, &action, NULL);
-	sigaction(SIGBUS, &action, NULL);
-	for (; page < (char *)STUB_SEARCH_END; page += PAGE) {
-		volatile unsigned char *code = (volatile unsigned char *)page;
-		int i;
-
-		if (sigsetjmp(back, 1))
-			continue;
-		for (i = 0; i < (int)PAGE - 1; i++)
-			if (code[i] == 0x0f && code[i + 1] == 0x05)
-				return page + i;
-	}
-	return NULL;
+	jump_back_on(SIGSEGV, SA_NODEFER);
+	jump_back_on(SIGBUS, SA_NODEFER);
+	return stub_syscall(0);
 }
 
 static void leave(void)
@@ -74,7 +49,7 @@ static void forge(uint64_t mask, void *stack, size_t length)
 	static char own_stack[16384];
 	static ucontext_t frame;
 	unsigned short cs, ss;
-	char *instruction = stub_syscall();
+	char *instruction = any_stub_syscall();
 
 	if (!instruction)
 		_exit(0);
@@ -121,9 +96,7 @@ static void live(void)
 	fired = (volatile sig_atomic_t *)page;
 	*fired = 0;
 	if (!sigsetjmp(back, 1)) {
-		struct sigaction action = { .sa_handler = jump_back };
-
-		sigaction(SIGALRM, &action, NULL);
+		jump_back_on(SIGALRM, 0);
 		setitimer(ITIMER_REAL, &timer, NULL);
 		while (!*fired)
 			;
@@ -192,7 +165,7 @@ static void stack_in_guest_memory(void)
 /* Jumps to the stub's system calls with this number and these arguments. */
 static void host_call(long number, long a, long b, long c)
 {
-	char *instruction = stub_syscall();
+	char *instruction = any_stub_syscall();
 
 	if (!instruction || sigsetjmp(back, 1))
 		return;
@@ -201,7 +174,7 @@ static void host_call(long number, long a, long b, long c)
 	__builtin_unreachable();
 }
 
-static void close_the_socket(void)
+static void close_memory_file(void)
 {
 	alarm(1);
 	host_call(SYS_close, 0, 0, 0);
@@ -235,9 +208,9 @@ static void signal_stacks(void)
 	after("the signal stack was the guest's", stack_in_guest_memory);
 }
 
-static void sockets(void)
+static void memory_files(void)
 {
-	after("the socket was closed", close_the_socket);
+	after("the memory file was closed", close_memory_file);
 }
 
 static void stubs(void)
@@ -266,7 +239,7 @@ static const struct ktap_case cases[] = {
 	{ "the tick", the_tick, 0 },
 	{ "all signals", all_signals, 0 },
 	{ "signal stacks", signal_stacks, 0 },
-	{ "the socket", sockets, 0 },
+	{ "the memory file", memory_files, 0 },
 	{ "the stub", stubs, 0 },
 	{ "a loop without ticks", a_loop_without_ticks, 0 },
 };

@@ -33,7 +33,9 @@
 #include <asm/tlbflush.h>
 #include <asm/tlb_stats.h>
 #include <asm/view.h>
+#include <host_process.h>
 #include <os.h>
+#include <tlb_host.h>
 #include "tlb_internal.h"
 
 /* A refill takes this many entries, and more when misses come in sequence. */

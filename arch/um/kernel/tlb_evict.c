@@ -17,7 +17,9 @@
 #include <asm/tlb_stats.h>
 #include <asm/view.h>
 #include <as-layout.h>
+#include <host_process.h>
 #include <os.h>
+#include <tlb_host.h>
 #include "tlb_internal.h"
 
 /**

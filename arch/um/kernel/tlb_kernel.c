@@ -15,7 +15,8 @@
 #include <asm/tlb_stats.h>
 #include <as-layout.h>
 #include <mem.h>
-#include <os.h>
+#include <host_process.h>
+#include <tlb_host.h>
 #include "tlb_internal.h"
 
 /* Operations that the kernel does on itself in one go. */

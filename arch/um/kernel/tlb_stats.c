@@ -16,6 +16,7 @@
 #include <asm/mmu.h>
 #include <asm/tlb_stats.h>
 #include <asm/view.h>
+#include <host_process.h>
 #include <os.h>
 #include <tlb_batch.h>
 

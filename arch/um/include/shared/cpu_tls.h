@@ -20,7 +20,7 @@
  * @irqs_on:		1 while the signals that stand for interrupts are
  *			handled as they come, 0 while they are noted below
  * @pending_signals:	signals that came with interrupts off (signal.c)
- * @pending_ipis:	vectors of IPIs that did, a bit for each (smp.c)
+ * @pending_ipis:	vectors of IPIs that did, a bit for each (ipi.c)
  *
  * The pending ones are written by signal handlers while @irqs_on is 0, and by
  * this thread otherwise.

@@ -47,7 +47,7 @@ static __always_inline void return_to_guest(struct stub_data *d)
 /*
  * Another guest program was here before. All that it could leave behind and that
  * neither the batch nor the signal frame, both written by the kernel, undo:
- * signals that are not blocked, another signal stack, file descriptors, segments.
+ * signals that are not blocked, another signal stack, segments.
  * From the first call on, signals may be sent (handoff_alarm()).
  */
 static __always_inline void reset(struct stub_data *d)

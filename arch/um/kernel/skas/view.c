@@ -36,6 +36,7 @@
 #include <asm/tlb_stats.h>
 #include <asm/view.h>
 #include <as-layout.h>
+#include <host_process.h>
 #include <os.h>
 #include <shared/irq_kern.h>
 #include <skas.h>

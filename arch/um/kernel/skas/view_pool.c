@@ -31,7 +31,7 @@
 #include <linux/wait.h>
 #include <asm/tlb_stats.h>
 #include <asm/view.h>
-#include <os.h>
+#include <host_process.h>
 #include <stub-data.h>
 
 #undef MODULE_PARAM_PREFIX
@@ -51,7 +51,7 @@ static unsigned int pool_max = 64;
 module_param(pool_max, uint, 0644);
 MODULE_PARM_DESC(pool_max, "host processes that are kept at most while no guest process needs them");
 
-/* All that follows */
+/* Guards what stands below it, up to the wait queue */
 static DEFINE_SPINLOCK(pool_lock);
 static LIST_HEAD(ready);
 static LIST_HEAD(used);
@@ -195,7 +195,7 @@ void um_view_release(struct um_view *view)
 
 	scoped_guard(spinlock_irqsave, &pool_lock)
 		add_idle(view, &used);
-	if (idle_views > READ_ONCE(pool_max)) {
+	if (READ_ONCE(idle_views) > READ_ONCE(pool_max)) {
 		view = take_any();
 		if (view)
 			um_view_destroy(view);

@@ -28,6 +28,7 @@
 #include <linux/futex.h>
 #include <init.h>
 #include <as-layout.h>
+#include <host_process.h>
 #include <kern_util.h>
 #include <os.h>
 #include <skas.h>
@@ -297,7 +298,7 @@ void handoff_idle(int idle)
 
 	__atomic_add_fetch(&idle_cpus, idle ? 1 : -1, __ATOMIC_RELAXED);
 	if (idle && last)
-		handoff_tell(words_of(last), HANDOFF_NO_BELL);
+		handoff_settle(last);
 }
 
 /* How often this thread was preempted since the last call. */

@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <init.h>
 #include <as-layout.h>
+#include <host_process.h>
 #include <kern_util.h>
 #include <mem.h>
 #include <mm_id.h>
@@ -28,6 +29,7 @@
 #include <stub_image.h>
 #include <sysdep/ptrace.h>
 #include <sysdep/stub.h>
+#include <tlb_host.h>
 #include "../internal.h"
 
 /* Registers with which a traced host process runs its batch */

@@ -20,6 +20,7 @@
 #include <sys/wait.h>
 #include <asm/unistd.h>
 #include <as-layout.h>
+#include <host_process.h>
 #include <init.h>
 #include <kern_util.h>
 #include <mem.h>

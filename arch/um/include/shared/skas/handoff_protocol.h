@@ -138,11 +138,10 @@ static __always_inline bool handoff_tell(struct handoff *last,
  * @h:		its words
  * @bell:	its bell
  * @bells:	all bells
- * @last:	the words of the one that ran last here and may spin, or NULL
- *
- * Return: whether @last was told to wake it.
+ * @last:	the words of the one that ran last here and may spin, or NULL;
+ *		it is told to wake @h where that sleeps
  */
-static __always_inline bool handoff_to_stub(struct handoff *h,
+static __always_inline void handoff_to_stub(struct handoff *h,
 					    unsigned int bell,
 					    unsigned int *bells,
 					    struct handoff *last)
@@ -155,10 +154,9 @@ static __always_inline bool handoff_to_stub(struct handoff *h,
 	switch (HANDOFF_STATE(word)) {
 	case HANDOFF_SLEEP:
 		HANDOFF_INC(&bells[bell]);
-		if (last && handoff_tell(last, bell))
-			return 1;
-		HANDOFF_WAKE(&bells[bell]);
-		return 0;
+		if (!last || !handoff_tell(last, bell))
+			HANDOFF_WAKE(&bells[bell]);
+		return;
 	case HANDOFF_TRAMPOLINE:
 		/* It may not have seen that it was to wake another one. */
 		handoff_ring(bells, HANDOFF_TOLD(word));
@@ -166,7 +164,6 @@ static __always_inline bool handoff_to_stub(struct handoff *h,
 	}
 	if (last)
 		handoff_tell(last, HANDOFF_NO_BELL);
-	return 0;
 }
 
 /**
