@@ -192,3 +192,12 @@ def wait_until(condition, timeout: float = 10) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+def fail_with(faults: list[str], done: Result) -> None:
+    """Fail with everything that is wrong of a command, and its output."""
+    if done.code:
+        faults = [*faults, f"exit status {done.code}"]
+    if faults:
+        pytest.fail("\n".join([*faults, "--- output", done.out, done.err]),
+                    pytrace=False)

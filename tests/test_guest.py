@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import WAYS, Guest
+from conftest import WAYS, Guest, fail_with
 
 SOURCES = Path(__file__).with_name("guest")
 
@@ -112,12 +112,7 @@ def test_program(guest: Guest, run: Run) -> None:
     skipped = SKIP_ALL.fullmatch(done.out)
     if run.debug and skipped and done.code == 0:
         pytest.skip(skipped[1])
-    faults = ktap_faults(done.out)
-    if done.code:
-        faults.append(f"exit status {done.code}")
-    if faults:
-        pytest.fail("\n".join([*faults, "--- output", done.out, done.err]),
-                    pytrace=False)
+    fail_with(ktap_faults(done.out), done)
 
 
 def test_every_program_is_run() -> None:

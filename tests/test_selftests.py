@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 import pytest
-from conftest import WAYS, Guest
+from conftest import WAYS, Guest, fail_with
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,7 @@ def tap_faults(text: str) -> list[str]:
 def test_selftest(guest: Guest, test: Selftest) -> None:
     """Fails with everything that is wrong, and the output."""
     done = guest.run(test.argv)
-    faults = tap_faults(done.out)
-    if done.code:
-        faults.append(f"exit status {done.code}")
-    if faults:
-        pytest.fail("\n".join([*faults, "--- output", done.out, done.err]),
-                    pytrace=False)
+    fail_with(tap_faults(done.out), done)
 
 
 @pytest.mark.parametrize("text, fault", [

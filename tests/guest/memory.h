@@ -340,4 +340,32 @@ static inline void line_close(struct line *l)
 	close(l->out);
 }
 
-#endif /* MEMORY_H */
+/* --- what is resident; one byte for each page --- */
+
+static inline size_t resident(const char *base, size_t pages)
+{
+	unsigned char *present = malloc(pages);
+	size_t count = 0;
+
+	require_call(present);
+	require_call(mincore((void *)base, pages * PAGE, present) == 0);
+	for (size_t i = 0; i < pages; i++)
+		count += present[i] & 1;
+	free(present);
+	return count;
+}
+
+static inline void write_pages(char *base, size_t pages, char value)
+{
+	for (size_t i = 0; i < pages; i++)
+		*(volatile char *)(base + i * PAGE) = value;
+}
+
+static inline void check_value(const char *base, size_t pages, char value)
+{
+	for (size_t i = 0; i < pages; i++)
+		check(base[i * PAGE] == value, "page %zu: %d, expected %d", i,
+		      base[i * PAGE], value);
+}
+
+#endif

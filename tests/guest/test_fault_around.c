@@ -19,19 +19,6 @@
 
 #define MIB (1ul << 20)
 
-static size_t resident(const char *base, size_t pages)
-{
-	unsigned char *present = malloc(pages);
-	size_t count = 0;
-
-	require_call(present);
-	require_call(mincore((void *)base, pages * PAGE, present) == 0);
-	for (size_t i = 0; i < pages; i++)
-		count += present[i] & 1;
-	free(present);
-	return count;
-}
-
 /* One page of the table that the VMA would else share with its neighbours. */
 static char *map_apart(size_t pages)
 {
@@ -41,30 +28,17 @@ static char *map_apart(size_t pages)
 	return p + PAGE;
 }
 
-static void write_up(char *base, size_t pages, char value)
-{
-	for (size_t i = 0; i < pages; i++)
-		*(volatile char *)(base + i * PAGE) = value;
-}
-
 static void write_down(char *base, size_t pages, char value)
 {
 	while (pages-- > 0)
 		*(volatile char *)(base + pages * PAGE) = value;
 }
 
-static void expect_value(const char *base, size_t pages, char value)
-{
-	for (size_t i = 0; i < pages; i++)
-		check(base[i * PAGE] == value, "page %zu: %d, expected %d", i,
-		      base[i * PAGE], value);
-}
-
 static void sequence_takes_pages_along(void)
 {
 	char *up = map_apart(4096), *down = map_apart(4096);
 
-	write_up(up, 1000, 1);
+	write_pages(up, 1000, 1);
 	check(resident(up, 4096) > 1000 + 8, "%zu resident upwards",
 	      resident(up, 4096));
 	check(resident(up, 4096) <= 1000 + 64, "%zu resident upwards",
@@ -74,8 +48,8 @@ static void sequence_takes_pages_along(void)
 	      resident(down, 4096));
 	check_zero(up + 1000 * PAGE, 3096);
 	check_zero(down, 3096);
-	expect_value(up, 1000, 1);
-	expect_value(down + 3096 * PAGE, 1000, 1);
+	check_value(up, 1000, 1);
+	check_value(down + 3096 * PAGE, 1000, 1);
 }
 
 static void touch_at_random(uint32_t block, uint32_t percent)
@@ -88,7 +62,7 @@ static void touch_at_random(uint32_t block, uint32_t percent)
 	require_call(order);
 	shuffle(order, blocks);
 	for (uint32_t i = 0; i < blocks * percent / 100; i++)
-		write_up(base + order[i] * (size_t)block * PAGE, block, 1);
+		write_pages(base + order[i] * (size_t)block * PAGE, block, 1);
 	count = resident(base, pages);
 	check(count <= touched + touched / 10,
 	      "blocks of %u: touched %zu, resident %zu", block, touched, count);
@@ -113,7 +87,7 @@ static void ends_with_the_mapping(void)
 	/* three VMAs side by side */
 	protect(base, 700, PROT_READ | PROT_WRITE | PROT_EXEC);
 	protect(after, 700, PROT_READ | PROT_WRITE | PROT_EXEC);
-	write_up(middle, 700, 1);
+	write_pages(middle, 700, 1);
 	check(resident(after, 700) == 0, "%zu behind", resident(after, 700));
 	check(resident(base, 700) == 0, "%zu before", resident(base, 700));
 	unmap(middle, 700);
@@ -129,7 +103,7 @@ static void not_where_access_is_random(void)
 	char *base = map_apart(4096);
 
 	require_call(madvise(base, 4096 * PAGE, MADV_RANDOM) == 0);
-	write_up(base, 1000, 1);
+	write_pages(base, 1000, 1);
 	check(resident(base, 4096) == 1000, "%zu", resident(base, 4096));
 }
 
@@ -161,9 +135,9 @@ static void reading_takes_no_memory(void)
 	      "RssAnon %ld, was %ld",
 	      status_kib("/proc/self/status", "RssAnon:"), before);
 	/* and each of these pages is written on its own, or in a run */
-	write_up(base, 2048, 3);
-	expect_value(base, 2048, 3);
-	expect_value(base + 2048 * PAGE, 2048, 0);
+	write_pages(base, 2048, 3);
+	check_value(base, 2048, 3);
+	check_value(base + 2048 * PAGE, 2048, 0);
 }
 
 /* --- userfaultfd: every page is asked for --- */
@@ -202,14 +176,14 @@ static void userfaultfd_is_asked_every_time(void)
 	pthread_t thread;
 
 	/* so that there is a run to go on with */
-	write_up(base, 200, 1);
+	write_pages(base, 200, 1);
 	require_call(madvise(base, 1024 * PAGE, MADV_DONTNEED) == 0);
 	uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
 	require_call(uffd >= 0);
 	require_call(ioctl(uffd, UFFDIO_API, &api) == 0);
 	require_call(ioctl(uffd, UFFDIO_REGISTER, &region) == 0);
 	require(pthread_create(&thread, NULL, answer, NULL) == 0, "thread");
-	write_up(base, 500, 1);
+	write_pages(base, 500, 1);
 	check(asked == 500, "asked for %lu pages", asked);
 	check(resident(base, 1024) == 500, "%zu", resident(base, 1024));
 	for (size_t i = 0; i < 500; i++)
@@ -454,7 +428,7 @@ static void threads_write_the_same_pages(void)
 
 		areas = map_apart(4 * AREA);
 		if (round % 2)
-			write_up(areas, 1, 0);
+			write_pages(areas, 1, 0);
 		for (uintptr_t i = 0; i < WRITERS; i++)
 			require(pthread_create(&thread[i], NULL, write_words,
 					       (void *)i) == 0, "thread");
@@ -473,14 +447,14 @@ static void what_is_dropped_comes_back_zero(void)
 	char *base = map_apart(2048);
 
 	for (int round = 0; round < 4; round++) {
-		write_up(base, 2048, 5);
+		write_pages(base, 2048, 5);
 		require_call(madvise(base + 512 * PAGE, 1024 * PAGE,
 				     MADV_DONTNEED) == 0);
 		check_zero(base + 512 * PAGE, 1);
-		write_up(base + 513 * PAGE, 300, 6);
+		write_pages(base + 513 * PAGE, 300, 6);
 		check_zero(base + 813 * PAGE, 723);
-		expect_value(base, 512, 5);
-		expect_value(base + 1536 * PAGE, 512, 5);
+		check_value(base, 512, 5);
+		check_value(base + 1536 * PAGE, 512, 5);
 	}
 }
 

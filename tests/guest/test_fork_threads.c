@@ -26,7 +26,7 @@ static volatile uint64_t *word(int thread, int page)
 }
 
 /* Counts up through its own pages; each must hold what was last put there. */
-static void *write_pages(void *argument)
+static void *write_own_pages(void *argument)
 {
 	int me = (int)(uintptr_t)argument;
 
@@ -68,7 +68,7 @@ static void fork_while_writing(void)
 
 	for (uintptr_t t = 0; t < THREADS; t++) {
 		pages[t] = (uint64_t *)map_private(PAGES);
-		require_call(!pthread_create(&thread[t], NULL, write_pages,
+		require_call(!pthread_create(&thread[t], NULL, write_own_pages,
 					     (void *)t));
 	}
 	for (int round = 0; round < 60; round++) {

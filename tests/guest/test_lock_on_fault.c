@@ -32,25 +32,6 @@ static void lock_on_fault(void *p, size_t pages)
 	require_call(syscall(SYS_mlock2, p, pages * PAGE, MLOCK_ONFAULT) == 0);
 }
 
-static size_t resident(const char *base, size_t pages)
-{
-	unsigned char *present = malloc(pages);
-	size_t count = 0;
-
-	require_call(present);
-	require_call(mincore((void *)base, pages * PAGE, present) == 0);
-	for (size_t i = 0; i < pages; i++)
-		count += present[i] & 1;
-	free(present);
-	return count;
-}
-
-static void write_pages(char *base, size_t pages, char value)
-{
-	for (size_t i = 0; i < pages; i++)
-		*(volatile char *)(base + i * PAGE) = value;
-}
-
 static unsigned long read_pages(const char *base, size_t pages)
 {
 	unsigned long sum = 0;
@@ -58,13 +39,6 @@ static unsigned long read_pages(const char *base, size_t pages)
 	for (size_t i = 0; i < pages; i++)
 		sum += *(const volatile unsigned char *)(base + i * PAGE);
 	return sum;
-}
-
-static void check_value(const char *base, size_t pages, char value)
-{
-	for (size_t i = 0; i < pages; i++)
-		check(base[i * PAGE] == value, "page %zu: %d", i,
-		      base[i * PAGE]);
 }
 
 /* The number behind a name in a file of /proc, such as "VmLck:" */

@@ -13,51 +13,19 @@
  * Guest code may also write to the pages that its stub shares with the kernel.
  * Unpatched UML panics then.
  */
-#include "memory.h"
+#include "stub.h"
 
 #include <sys/syscall.h>
-
-/* Above the highest user address; three pages, the lowest is code. */
-#define STUB_SEARCH_START 0x7ffffff00000ul
-#define STUB_SEARCH_END 0x7ffffffff000ul
-
-static sigjmp_buf back;
-
-static void jump_back(int sig)
-{
-	siglongjmp(back, sig);
-}
 
 static void catch_faults(void)
 {
 	static char stack[65536];
 	stack_t alternate = { .ss_sp = stack, .ss_size = sizeof(stack) };
-	struct sigaction action = { .sa_handler = jump_back,
-				    .sa_flags = SA_ONSTACK | SA_NODEFER };
+	const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGTRAP };
 
 	require(sigaltstack(&alternate, NULL) == 0, "sigaltstack");
-	sigaction(SIGSEGV, &action, NULL);
-	sigaction(SIGBUS, &action, NULL);
-	sigaction(SIGILL, &action, NULL);
-	sigaction(SIGTRAP, &action, NULL);
-}
-
-/* The address of the stub's nth "syscall" instruction, from 0; NULL if none. */
-static char *stub_syscall(volatile int n)
-{
-	char *volatile page = (char *)STUB_SEARCH_START;
-
-	for (; page < (char *)STUB_SEARCH_END; page += PAGE) {
-		volatile unsigned char *code = (volatile unsigned char *)page;
-		int i;
-
-		if (sigsetjmp(back, 1))
-			continue;
-		for (i = 0; i < (int)PAGE - 1; i++)
-			if (code[i] == 0x0f && code[i + 1] == 0x05 && n-- == 0)
-				return page + i;
-	}
-	return NULL;
+	for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++)
+		jump_back_on(signals[i], SA_ONSTACK | SA_NODEFER);
 }
 
 /* Comes back through a signal handler, or not at all. */
