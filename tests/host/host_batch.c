@@ -190,8 +190,8 @@ static void random_walks_match_the_model(void)
 				if (!one.prot[i])
 					break;
 				op.kind = TLB_PROTECT;
-				op.prot = RX;
-				tlb_batch_protect(&batch, op.addr, P, RX);
+				op.prot = rand() % 2 ? RX : RWX;
+				tlb_batch_protect(&batch, op.addr, P, op.prot);
 				break;
 			case 2:
 				op.kind = TLB_INVALIDATE;

@@ -5,7 +5,7 @@
  * A changed entry is noted in itself (asm/tlb_state.h), and its address in a
  * set of ranges of its mm (um_tlb_mark()). Before the host process runs guest
  * code again, um_tlb_enter() walks these ranges and puts what the host has to do
- * into a batch: fill, lower the protection, invalidate. What does not fit into
+ * into a batch: fill, protect, invalidate. What does not fit into
  * one batch is sent on the way, with no lock held; the rest goes out together
  * with the resumption of the guest. When the host refuses, tlb_evict.c goes on.
  *
@@ -221,7 +221,8 @@ static void sync_entry(struct tlb_walk *walk, unsigned long addr, pte_t *ptep)
 
 	if (pte_tlb_synced(pte)) {
 		if (prot)
-			tlb_batch_pass_held(walk->batch, addr, PAGE_SIZE, prot);
+			tlb_batch_pass_held(walk->batch, addr, PAGE_SIZE,
+					    pte_synced_prot(pte));
 		else
 			sync_absent(walk, addr, PAGE_SIZE, false);
 		return;
@@ -233,7 +234,7 @@ static void sync_entry(struct tlb_walk *walk, unsigned long addr, pte_t *ptep)
 		return;
 	}
 
-	if (pte_get_bits(pte, _PAGE_TLB_LOWER))
+	if (pte_get_bits(pte, _PAGE_TLB_RIGHTS))
 		tlb_batch_protect(walk->batch, addr, PAGE_SIZE, prot);
 	else
 		tlb_batch_fill(walk->batch, addr, PAGE_SIZE,
@@ -464,8 +465,11 @@ void um_tlb_shootdown(struct mm_struct *mm)
  * Misses
  */
 
-/* Chooses what to fill after a miss at addr: more when misses are sequential. */
-static void mark_window(struct mm_struct *mm, unsigned long addr)
+/*
+ * Chooses what to fill after a miss at addr: more when misses are sequential.
+ * Returns where that begins; it ends at next_miss.
+ */
+static unsigned long mark_window(struct mm_struct *mm, unsigned long addr)
 {
 	struct um_tlb *tlb = &mm->context.tlb;
 	unsigned int pages = WINDOW_PAGES_MIN;
@@ -481,6 +485,31 @@ static void mark_window(struct mm_struct *mm, unsigned long addr)
 	tlb->window_pages = pages;
 	tlb->next_miss = start + pages * PAGE_SIZE;
 	um_tlb_mark(mm, start, tlb->next_miss);
+	return start;
+}
+
+/*
+ * The guest has begun to write where mprotect has raised rights: so that the next
+ * sync makes the rest of the window writable, too, as far as this table goes.
+ */
+static void raise_window(struct mm_struct *mm, unsigned long addr)
+{
+	unsigned long end = min(mm->context.tlb.next_miss,
+				(addr & PMD_MASK) + PMD_SIZE);
+	pte_t *table, *ptep;
+	spinlock_t *ptl;
+
+	guard(rcu)();
+	table = um_tlb_lock_entry(mm, addr, &ptl);
+	if (!table)
+		return;
+	for (ptep = table; addr < end; ptep++, addr += PAGE_SIZE) {
+		pte_t pte = *ptep;
+
+		if (pte_raised_later(pte))
+			um_tlb_set_state(mm, ptep, pte, _PAGE_TLB);
+	}
+	um_tlb_unlock_table(table, ptl);
 }
 
 /**
@@ -501,6 +530,7 @@ static void mark_window(struct mm_struct *mm, unsigned long addr)
 bool um_tlb_refill(struct mm_struct *mm, unsigned long addr, bool is_write)
 {
 	spinlock_t *ptl;
+	unsigned long start;
 	pte_t *ptep, pte;
 	bool hit;
 
@@ -514,14 +544,16 @@ bool um_tlb_refill(struct mm_struct *mm, unsigned long addr, bool is_write)
 
 		pte = *ptep;
 		hit = pte_host_allows(pte, is_write);
-		if (hit)
+		if (hit && !pte_raised_later(pte))
 			um_tlb_send_again(mm, ptep, pte);
 		um_tlb_unlock_table(ptep, ptl);
 	}
 
 	if (hit) {
 		um_tlb_count(UM_TLB_MISSES, 1);
-		mark_window(mm, addr);
+		start = mark_window(mm, addr);
+		if (pte_raised_later(pte))
+			raise_window(mm, start);
 	}
 	return hit;
 }

@@ -18,7 +18,7 @@
 #define RO	(_PAGE_PRESENT | _PAGE_ACCESSED)
 #define HOST	_PAGE_TLB_HOST
 #define STALE	_PAGE_TLB_STALE
-#define LOWER	_PAGE_TLB_LOWER
+#define RIGHTS	_PAGE_TLB_RIGHTS
 
 static unsigned long frame(unsigned long n)
 {
@@ -49,25 +49,62 @@ static void fewer_rights_need_a_protect(struct kunit *test)
 {
 	unsigned long rw = frame(1) | RW, ro = frame(1) | RO;
 
-	KUNIT_EXPECT_EQ(test, state_after(rw | HOST, ro), HOST | STALE | LOWER);
+	KUNIT_EXPECT_EQ(test, state_after(rw | HOST, ro), HOST | STALE | RIGHTS);
 	/* once more, before the walk */
-	KUNIT_EXPECT_EQ(test, state_after(ro | HOST | STALE | LOWER, ro),
-			HOST | STALE | LOWER);
+	KUNIT_EXPECT_EQ(test, state_after(ro | HOST | STALE | RIGHTS, ro),
+			HOST | STALE | RIGHTS);
 	/* clean pages are not writable on the host */
 	KUNIT_EXPECT_EQ(test, state_after(rw | HOST, rw & ~_PAGE_DIRTY),
-			HOST | STALE | LOWER);
+			HOST | STALE | RIGHTS);
 	/* no rights at all: unmapped, not protected */
 	KUNIT_EXPECT_EQ(test, state_after(rw | HOST, rw & ~_PAGE_ACCESSED),
 			HOST | STALE);
 }
 
-static void more_rights_need_a_fill(struct kunit *test)
+static void more_rights_need_a_protect(struct kunit *test)
 {
 	unsigned long rw = frame(1) | RW, ro = frame(1) | RO;
 
-	KUNIT_EXPECT_EQ(test, state_after(ro | HOST, rw), HOST | STALE);
-	/* down and up again: what the host has now is not known */
-	KUNIT_EXPECT_EQ(test, state_after(ro | HOST | STALE | LOWER, rw),
+	KUNIT_EXPECT_EQ(test, state_after(ro | HOST, rw),
+			HOST | STALE | RIGHTS);
+	/* down and up again: it is not known which the host gives now */
+	KUNIT_EXPECT_EQ(test, state_after(ro | HOST | STALE | RIGHTS, rw),
+			HOST | STALE | RIGHTS);
+	/* nor is it known whether the host has this frame */
+	KUNIT_EXPECT_EQ(test, state_after(ro | HOST | STALE, rw), HOST | STALE);
+}
+
+/* What mprotect does: rights go up when they are used. */
+static unsigned long state_after_mprotect(unsigned long old, unsigned long new)
+{
+	pte_t entry = __pte(old);
+
+	ptep_modify_prot_commit(NULL, 0, &entry, entry, __pte(new));
+	return pte_val(entry) & _PAGE_TLB;
+}
+
+static void mprotect_raises_later(struct kunit *test)
+{
+	unsigned long rw = frame(1) | RW, ro = frame(1) | RO;
+
+	KUNIT_EXPECT_EQ(test, state_after_mprotect(ro | HOST, rw),
+			HOST | RIGHTS);
+	/* the host was never told: it agrees again */
+	KUNIT_EXPECT_EQ(test, state_after_mprotect(rw | HOST | RIGHTS, ro),
+			HOST);
+	KUNIT_EXPECT_EQ(test, state_after(rw | HOST | RIGHTS, ro), HOST);
+	/* it may have been told: it is, of what counts now */
+	KUNIT_EXPECT_EQ(test, state_after_mprotect(ro | HOST | STALE | RIGHTS,
+						   rw), HOST | STALE | RIGHTS);
+	/* it is lowered at once */
+	KUNIT_EXPECT_EQ(test, state_after_mprotect(rw | HOST, ro),
+			HOST | STALE | RIGHTS);
+	KUNIT_EXPECT_EQ(test, state_after_mprotect(rw | HOST | RIGHTS,
+						   rw & ~_PAGE_ACCESSED),
+			HOST | STALE);
+	/* nothing there, or another frame: nothing to be raised */
+	KUNIT_EXPECT_EQ(test, state_after_mprotect(ro | STALE, rw), STALE);
+	KUNIT_EXPECT_EQ(test, state_after(rw | HOST | RIGHTS, frame(2) | RW),
 			HOST | STALE);
 }
 
@@ -86,7 +123,7 @@ static void no_change_needs_nothing(struct kunit *test)
 			HOST);
 	/* the caller's value may carry bits of the old entry */
 	KUNIT_EXPECT_EQ(test, state_after(frame(1) | RW | HOST,
-					  frame(1) | RW | STALE | LOWER), HOST);
+					  frame(1) | RW | STALE | RIGHTS), HOST);
 }
 
 static void clearing_remembers_the_host(struct kunit *test)
@@ -159,7 +196,8 @@ static void a_recorded_range_fits_a_word(struct kunit *test)
 static struct kunit_case entry_cases[] = {
 	KUNIT_CASE(host_has_nothing),
 	KUNIT_CASE(fewer_rights_need_a_protect),
-	KUNIT_CASE(more_rights_need_a_fill),
+	KUNIT_CASE(more_rights_need_a_protect),
+	KUNIT_CASE(mprotect_raises_later),
 	KUNIT_CASE(another_frame_needs_a_fill),
 	KUNIT_CASE(no_change_needs_nothing),
 	KUNIT_CASE(clearing_remembers_the_host),

@@ -5,14 +5,19 @@
  * The page table is the truth; the host address space caches it. Three bits of
  * an entry, which mean nothing to the rest of the kernel, say what is cached:
  *
- *   HOST  STALE  LOWER
+ *   HOST  STALE  RIGHTS
  *    0     0       0    the host maps nothing here, and need not
  *    0     1       0    the host maps nothing here yet: filled when a range
  *                       with this page is walked, or on a fault
  *    1     0       0    the host maps what the entry says
  *    1     1       0    the host maps something else: fill or invalidate
- *    1     1       1    the host maps the entry's own frame with more rights
+ *    1     1       1    the host maps the entry's own frame, with other rights
  *                       than the entry gives now: protect is enough
+ *    1     0       1    the host maps the entry's own frame, but not writable as
+ *                       the entry is: protected when the guest writes to it
+ *
+ * The last is what mprotect leaves where it raises rights. Most of its callers
+ * take them away again before they have used them on many pages.
  *
  * They change in two places only: set_pte() and pte_clear() below, which carry
  * HOST over from the old entry to the new one, and the walk in
@@ -106,28 +111,44 @@ static inline bool pte_host_allows(pte_t pte, bool is_write)
 	return pte_host_prot(pte) & (is_write ? TLB_WRITE : TLB_READ);
 }
 
+/* Is this writable, but not on the host until the guest does write? */
+static inline bool pte_raised_later(pte_t pte)
+{
+	return pte_get_bits(pte, _PAGE_TLB) ==
+	       (_PAGE_TLB_HOST | _PAGE_TLB_RIGHTS);
+}
+
+/* The rights that the host gives now, for an entry that needs no walk. */
+static inline int pte_synced_prot(pte_t pte)
+{
+	return pte_raised_later(pte) ? TLB_READ | TLB_EXEC : pte_host_prot(pte);
+}
+
 /**
  * pte_tlb_state() - the state bits of an entry that replaces another
  * @old:	the entry so far, with its state bits
  * @new:	the entry that replaces it; its state bits do not matter
+ * @later:	whether rights may be raised when they are used
  *
  * Return: the state bits for @new.
  */
-static inline unsigned long pte_tlb_state(pte_t old, pte_t new)
+static inline unsigned long pte_tlb_state(pte_t old, pte_t new, bool later)
 {
 	unsigned long state = pte_get_bits(old, _PAGE_TLB);
-	int had = pte_host_prot(old), want = pte_host_prot(new);
+	int had = pte_synced_prot(old), want = pte_host_prot(new);
 
 	if (!(state & _PAGE_TLB_HOST))
 		return want ? _PAGE_TLB_STALE : 0;
 
 	/* Is it known what the host maps, and is it this very frame? */
 	if (want && had && pte_pfn(old) == pte_pfn(new) &&
-	    (state & (_PAGE_TLB_STALE | _PAGE_TLB_LOWER)) != _PAGE_TLB_STALE) {
-		if (want == had)
-			return state;
-		if ((want & had) == want)
+	    (state & (_PAGE_TLB_STALE | _PAGE_TLB_RIGHTS)) != _PAGE_TLB_STALE) {
+		if (state & _PAGE_TLB_STALE)
 			return _PAGE_TLB;
+		if (want == had)
+			return _PAGE_TLB_HOST;
+		return later && (want & TLB_WRITE) ?
+		       _PAGE_TLB_HOST | _PAGE_TLB_RIGHTS : _PAGE_TLB;
 	}
 
 	return _PAGE_TLB_HOST | _PAGE_TLB_STALE;
@@ -151,7 +172,7 @@ static inline bool pte_on_host(pte_t pte)
 
 static inline void set_pte(pte_t *ptep, pte_t pte)
 {
-	unsigned long state = pte_tlb_state(*ptep, pte);
+	unsigned long state = pte_tlb_state(*ptep, pte, false);
 
 	*ptep = __pte(pte_val(pte_without_tlb_state(pte)) | state);
 }
@@ -203,7 +224,7 @@ static inline pte_t ptep_get_and_clear_full(struct mm_struct *mm,
 
 /*
  * mprotect: no hardware changes an entry behind the kernel's back, so it need
- * not be cleared meanwhile, and set_pte() can see that rights only get fewer.
+ * not be cleared meanwhile, and set_pte() can see that only the rights change.
  * The mmu_gather of the caller records the change.
  */
 #define __HAVE_ARCH_PTEP_MODIFY_PROT_TRANSACTION
@@ -217,7 +238,9 @@ static inline void ptep_modify_prot_commit(struct vm_area_struct *vma,
 					   unsigned long addr, pte_t *ptep,
 					   pte_t old_pte, pte_t pte)
 {
-	set_pte(ptep, pte);
+	unsigned long state = pte_tlb_state(*ptep, pte, true);
+
+	*ptep = __pte(pte_val(pte_without_tlb_state(pte)) | state);
 }
 
 #define __HAVE_ARCH_PTE_SAME

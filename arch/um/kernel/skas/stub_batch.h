@@ -12,9 +12,11 @@
 #include <tlb_batch.h>
 
 /*
- * The upper halves of flags and fd mean nothing to the host. In seccomp mode the
- * filter lets no mmap through without the token there; it is read anew for each
- * call, so that no copy of it stays in a register or on the stack.
+ * In seccomp mode the filter lets neither mmap nor mprotect through without the
+ * token. It is where nothing means anything to the host: in the upper halves of
+ * mmap's flags and fd, and in the same two arguments of mprotect, which has none.
+ * It is read anew for each call, so that no copy stays in a register or on the
+ * stack.
  */
 static __always_inline long stub_fill(const struct tlb_op *op,
 				      const struct stub_data *d)
@@ -31,6 +33,16 @@ static __always_inline long stub_fill(const struct tlb_op *op,
 			     MMAP_OFFSET(op->offset));
 }
 
+static __always_inline long stub_protect(const struct tlb_op *op,
+					 const struct stub_data *d)
+{
+	unsigned long token = *(const volatile unsigned long *)&d->mem_token;
+
+	return stub_syscall5(__NR_mprotect, op->addr, op->len, op->prot,
+			     token & STUB_TOKEN_IN_FLAGS,
+			     token << STUB_TOKEN_FD_SHIFT);
+}
+
 static __always_inline long stub_run_op(const struct tlb_op *op,
 					const struct stub_data *d)
 {
@@ -41,8 +53,7 @@ static __always_inline long stub_run_op(const struct tlb_op *op,
 		ret = stub_fill(op, d);
 		return ret == op->addr ? 0 : ret;
 	case TLB_PROTECT:
-		return stub_syscall3(__NR_mprotect, op->addr, op->len,
-				     op->prot);
+		return stub_protect(op, d);
 	case TLB_INVALIDATE:
 		return stub_syscall2(__NR_munmap, op->addr, op->len);
 	default:

@@ -9,9 +9,9 @@
  *	mmap		MAP_SHARED | MAP_FIXED, perhaps MAP_POPULATE, and nothing
  *			else, so of a file; below the stub, and with the token
  *			of this host process, which the kernel puts into the
- *			shared pages for each batch that maps
+ *			shared pages for each batch that has use for it
+ *	mprotect	below the stub, and with the token
  *	munmap		below the stub
- *	mprotect	below the stub, and without PROT_WRITE: it only lowers
  *	arch_prctl	to set the two segment bases
  *
  * The stub's own pages can thus never be unmapped, replaced, or made writable:
@@ -119,13 +119,12 @@ static __always_inline void kill_unless(struct stub_filter *f,
 	verdict(f, SECCOMP_RET_KILL_PROCESS);
 }
 
-/* Three: kill if an argument has any of these bits. */
-static __always_inline void kill_if_any(struct stub_filter *f, unsigned int arg,
-					unsigned int bits)
+/* Six: kill unless the token is in the upper halves of two arguments. */
+static __always_inline void kill_unless_token(struct stub_filter *f,
+					      unsigned long token)
 {
-	load(f, ARG_LOW(arg));
-	add(f, BPF_JMP | BPF_JSET | BPF_K, bits, 0, 1);
-	verdict(f, SECCOMP_RET_KILL_PROCESS);
+	kill_unless(f, ARG_HIGH(3), token >> 32);
+	kill_unless(f, ARG_HIGH(4), token);
 }
 
 /* System calls from outside of the stub's page are the guest's: they trap. */
@@ -165,16 +164,15 @@ static __always_inline long install_filter(unsigned long start,
 	add(&f, BPF_ALU | BPF_AND | BPF_K, ~MAP_POPULATE, 0, 0);
 	if_equal(&f, MAP_SHARED | MAP_FIXED, 1, 0);
 	verdict(&f, SECCOMP_RET_KILL_PROCESS);
-	kill_unless(&f, ARG_HIGH(3), token >> 32);
-	kill_unless(&f, ARG_HIGH(4), token);
+	kill_unless_token(&f, token);
+	allow_below(&f, start >> 32);
+
+	if_equal(&f, __NR_mprotect, 0, 15);
+	kill_unless_token(&f, token);
 	allow_below(&f, start >> 32);
 
 	if_equal(&f, __NR_munmap, 0, 18);
 	allow_all(&f, start);
-	allow_below(&f, start >> 32);
-
-	if_equal(&f, __NR_mprotect, 0, 12);
-	kill_if_any(&f, 2, ~(PROT_READ | PROT_EXEC));
 	allow_below(&f, start >> 32);
 
 	if_equal(&f, __NR_arch_prctl, 0, 4);

@@ -100,11 +100,11 @@ void tlb_batch_fill(struct tlb_batch *batch, unsigned long addr,
 }
 
 /**
- * tlb_batch_protect() - lower the protection of pages that are mapped
+ * tlb_batch_protect() - change the protection of pages that are mapped
  * @batch:	the batch, not full
  * @addr:	first address, page aligned
  * @len:	length in bytes
- * @prot:	what stays allowed: TLB_READ | TLB_EXEC or a part of it, not 0
+ * @prot:	TLB_READ | TLB_WRITE | TLB_EXEC, not 0
  */
 void tlb_batch_protect(struct tlb_batch *batch, unsigned long addr,
 		       unsigned long len, int prot)

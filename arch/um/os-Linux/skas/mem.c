@@ -82,7 +82,8 @@ void stub_batch_publish(struct mm_id *id)
 	um_tlb_handoff(id);
 	data->syscall_data_len = tlb_batch_finish(&id->batch);
 	data->mem_fd = using_seccomp ? STUB_MEMORY_FD : memory_fd();
-	data->mem_token = id->batch.ops_made[TLB_FILL] ? id->mem_token : 0;
+	data->mem_token = id->batch.ops_made[TLB_FILL] ||
+			  id->batch.ops_made[TLB_PROTECT] ? id->mem_token : 0;
 }
 
 /**

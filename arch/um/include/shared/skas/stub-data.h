@@ -20,7 +20,7 @@
 /* In seccomp mode, the only file of a host process */
 #define STUB_MEMORY_FD 0
 
-/* Where an mmap has the token: a part in flags, the rest above the fd */
+/* Where a call has the token: a part in args[3], the rest above the fd */
 #define STUB_TOKEN_IN_FLAGS 0xffffffff00000000ul
 #define STUB_TOKEN_FD_SHIFT 32
 
@@ -28,7 +28,7 @@
  * struct stub_init_data - what a host process is told before it maps the stub
  * @seccomp:		in which mode it runs
  * @stub_start:		where the stub's pages are to be
- * @mem_token:		what its filter wants to see in each mmap
+ * @mem_token:		what its filter wants to see in each mmap and mprotect
  * @stub_code_fd:	file of the stub's code, and
  * @stub_code_offset:	where in it
  * @stub_data_fd:	file of the pages of struct stub_data and of the bells
@@ -58,7 +58,7 @@ struct stub_init_data {
  * @err:		of the operation that failed, a negative errno; or 0
  * @syscall_data_len:	how many operations there are to run, or were left
  * @mem_fd:		file of the guest's memory
- * @mem_token:		what the process passes with each mmap
+ * @mem_token:		what the process passes with each of them
  * @syscall_data:	the operations
  * @restart_wait:	after the operations, hand over instead of going on
  * @signal:		with which signal the process handed over

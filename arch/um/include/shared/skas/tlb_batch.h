@@ -8,7 +8,7 @@
  *
  *  - fills (mmap of the memory file) merge when they are contiguous in address
  *    and in file offset and have the same protection;
- *  - protects (mprotect, lowering only) and invalidates (munmap) merge by
+ *  - protects (mprotect) and invalidates (munmap) merge by
  *    address alone, whatever lies behind the addresses.
  *
  * Pages that need no operation are told to the batch too, as "held" or
@@ -41,7 +41,7 @@
 enum tlb_op_kind {
 	TLB_NOTHING,
 	TLB_FILL,		/* mmap of the memory file, MAP_FIXED */
-	TLB_PROTECT,		/* mprotect, never with TLB_WRITE */
+	TLB_PROTECT,		/* mprotect */
 	TLB_INVALIDATE,		/* munmap */
 	TLB_OP_KINDS,
 };
