@@ -61,7 +61,7 @@ RUNS = (
     Run(("test_fault_around",)),
     # It empties the host's mappings of 1 GiB by exceeding their number.
     Run(("test_lock_on_fault",), mem_mib=1280, timeout_s=400),
-    Run(("test_swap",), mem_mib=96, timeout_s=400),
+    Run(("test_swap",), mem_mib=96, timeout_s=800),
     Run(("test_swap", "--", "test_random", "8"), mem_mib=96),
     Run(("test_swap", "--", "test_fork_cow"), mem_mib=96),
     # The filter is seccomp's, and it ends the attacker's host process.
