@@ -19,6 +19,7 @@
  */
 #include "memory.h"
 
+#include <sys/prctl.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
 #include <sys/sysinfo.h>
@@ -242,12 +243,26 @@ static void after_fork(void)
 
 /*
  * KASAN keeps what was freed until somebody allocates who may sleep. Swapping
- * alone never does, so a debug kernel would run out of memory; this does.
+ * alone never does, so a debug kernel would run out of memory; a process that
+ * does so now and then keeps it from that.
  */
-static void let_kasan_give_back(uint32_t i)
+static pid_t start_allocating(void)
 {
-	if (i % 64 == 0)
+	pid_t child = fork_or_fail();
+
+	if (child)
+		return child;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
 		close(open("/", O_RDONLY));
+		usleep(10000);
+	}
+}
+
+static void stop_allocating(pid_t child)
+{
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
 }
 
 /* More pages than memory, in order and in random order. */
@@ -255,27 +270,24 @@ static void pressure(void)
 {
 	uint32_t pages = memory_pages() * 13 / 10;
 	uint32_t *order = malloc(pages * sizeof(*order));
+	pid_t allocating;
 	char *p;
 
 	swap_on();
+	allocating = start_allocating();
 	p = map_private(pages);
 	shuffle(order, pages);
 	fill_pages(p, pages, 0x1000);
 	check(pages_out(p, pages) > pages / 10, "no pressure");
-	for (uint32_t i = 0; i < pages; i++) {
-		let_kasan_give_back(i);
+	for (uint32_t i = 0; i < pages; i++)
 		check_page(p + order[i] * PAGE, 0x1000 + order[i]);
-	}
-	for (uint32_t i = 0; i < pages; i += 2) {
-		let_kasan_give_back(i);
+	for (uint32_t i = 0; i < pages; i += 2)
 		page_fill(p + order[i] * PAGE, 0x100000 + i);
-	}
-	for (uint32_t i = 0; i < pages; i++) {
-		let_kasan_give_back(i);
+	for (uint32_t i = 0; i < pages; i++)
 		check_page(p + order[i] * PAGE,
 			   i % 2 ? 0x1000 + order[i] : 0x100000 + i);
-	}
 	unmap(p, pages);
+	stop_allocating(allocating);
 	swap_off();
 }
 
@@ -285,9 +297,11 @@ static void pressure_and_fork(void)
 	uint32_t pages = memory_pages() * 6 / 10;
 	char *p = map_private(pages);
 	struct line other;
+	pid_t allocating;
 	pid_t child;
 
 	swap_on();
+	allocating = start_allocating();
 	for (int round = 0; round < 2; round++) {
 		uint32_t tag;
 
@@ -295,7 +309,6 @@ static void pressure_and_fork(void)
 		child = fork_with_line(&other);
 		tag = child ? 0x400000 : 0x800000;
 		for (uint32_t i = 0; i < pages; i++) {
-			let_kasan_give_back(i);
 			check_page(p + i * PAGE, 0x1000 + i);
 			page_fill(p + i * PAGE, tag + i);
 		}
@@ -310,6 +323,7 @@ static void pressure_and_fork(void)
 		check_pages(p, pages, tag);
 	}
 	unmap(p, pages);
+	stop_allocating(allocating);
 	swap_off();
 }
 
@@ -358,10 +372,12 @@ static void shared_memory(void)
 {
 	uint32_t pages = memory_pages() * 12 / 10;
 	struct line other;
+	pid_t allocating;
 	char *p, *again;
 	pid_t child;
 
 	swap_on();
+	allocating = start_allocating();
 	p = map_shared(pages);
 	fill_pages(p, pages, 0x1000);
 	check(swap_in_use() > pages / 10, "%zu pages went out", swap_in_use());
@@ -383,6 +399,7 @@ static void shared_memory(void)
 		    0x2000 + pages / 2);
 	unmap(again, pages);
 	unmap(p, pages);
+	stop_allocating(allocating);
 	swap_off();
 }
 
@@ -576,7 +593,7 @@ static const struct ktap_case cases[] = {
 	{ "pressure", pressure, 240 },
 	{ "pressure and fork", pressure_and_fork, 240 },
 	{ "swap turned off while they live", off_while_they_live, 0 },
-	{ "shared memory", shared_memory, 0 },
+	{ "shared memory", shared_memory, 240 },
 	{ "protection changed while out", protection_while_out, 0 },
 	{ "moved while out", moved_while_out, 0 },
 	{ "clean pages written", clean_pages, 0 },
