@@ -598,7 +598,7 @@ static const struct ktap_case cases[] = {
 	{ "moved while out", moved_while_out, 0 },
 	{ "clean pages written", clean_pages, 0 },
 	{ "pages of a file", file_pages, 0 },
-	{ "out while it writes", out_while_writing, 0 },
+	{ "out while it writes", out_while_writing, 240 },
 };
 
 int main(int argc, char **argv)
