@@ -24,8 +24,11 @@ LINUX_TARBALL ?=
 GUEST_CC := gcc
 GUEST_CFLAGS := -static -O2 -Wall -Wextra -Werror -pthread
 GUEST_SOURCES := $(wildcard tests/guest/*.c bench/bench_*.c)
-GUEST_HEADERS := $(wildcard tests/guest/*.h bench/*.h)
-GUEST_PROGRAMS := $(patsubst %.c,build/guest/%,$(notdir $(GUEST_SOURCES)))
+GUEST_HEADERS := $(wildcard tests/guest/*.h bench/*.h) \
+		 include/uapi/linux/vas.h
+VAS_SOURCES := tools/vas/vasctl.c $(wildcard tools/vas/examples/*.c)
+GUEST_PROGRAMS := $(patsubst %.c,build/guest/%, \
+		  $(notdir $(GUEST_SOURCES) $(VAS_SOURCES)))
 SELFTESTS := map_populate mlock-random-test mlock2-tests on-fault-limit
 GUEST_PROGRAMS += $(addprefix build/guest/ksft_,$(SELFTESTS))
 MODULES := $(wildcard build/*/lib/test_vmalloc.ko)
@@ -70,6 +73,10 @@ build/guest/%: bench/%.c $(GUEST_HEADERS)
 	$(compile-guest)
 build/guest/%: rootfs/%.c
 	$(compile-guest)
+build/guest/%: tools/vas/%.c tools/vas/libvas.c tools/vas/vas.h
+	$(compile-guest)
+build/guest/%: tools/vas/examples/%.c tools/vas/libvas.c tools/vas/vas.h
+	$(compile-guest)
 
 build/guest/ksft_%: scripts/build-selftest
 	@echo "  CC $@"
@@ -78,7 +85,7 @@ build/guest/ksft_%: scripts/build-selftest
 define compile-guest
 @mkdir -p $(@D)
 @echo "  CC $@"
-@$(GUEST_CC) $(GUEST_CFLAGS) -o $@ $<
+@$(GUEST_CC) $(GUEST_CFLAGS) -Itools/vas -o $@ $(filter %.c,$^)
 endef
 
 # The image takes the modules of the kernels that are built when make looks,
@@ -100,6 +107,7 @@ bench:
 	@$(MAKE) --no-print-directory linux stock
 	@$(MAKE) --no-print-directory image
 	$(PYTHON) bench/bench.py
+	$(PYTHON) bench/vas.py
 
 check: linux
 	@scripts/install-packages --check check

@@ -158,7 +158,7 @@ static void far_apart(void)
 {
 	static const uintptr_t where[] = {
 		0x20000000, 0x37ffff000, 0x7fffffe000, 0x8000000000,
-		0x1ffffffe000, 0x200000000000, 0x555500000000, 0x7e0000000000,
+		0x1ffffffe000, 0x400000400000, 0x555500000000, 0x7e0000000000,
 	};
 	const size_t n = sizeof(where) / sizeof(where[0]);
 

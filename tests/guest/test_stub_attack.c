@@ -18,10 +18,13 @@
 
 #define RW (PROT_READ | PROT_WRITE)
 
-/* The lowest address that no user page can have. */
+/*
+ * The lowest address that no user page can have, above the window of first-class
+ * virtual address spaces, where a process has none either.
+ */
 static uintptr_t address_limit(void)
 {
-	uintptr_t low = PAGE, high = 1ul << 62;
+	uintptr_t low = 0x400000400000, high = 1ul << 62;
 
 	while (high - low > PAGE) {
 		uintptr_t middle = (low + (high - low) / 2) & ~(PAGE - 1);

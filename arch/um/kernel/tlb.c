@@ -32,9 +32,12 @@
 #include <linux/rcupdate.h>
 #include <asm/tlbflush.h>
 #include <asm/tlb_stats.h>
+#include <asm/vas_slot.h>
 #include <asm/view.h>
+#include <as-layout.h>
 #include <host_process.h>
 #include <os.h>
+#include <skas.h>
 #include <tlb_host.h>
 #include "tlb_internal.h"
 
@@ -49,11 +52,27 @@
  * What changed
  */
 
+/* Who is told of changes at an address: NULL if no view can map anything. */
+static struct um_tlb *tlb_at(struct mm_struct *mm, unsigned long addr)
+{
+	unsigned int nr = um_vas_slot_of(addr);
+	struct um_slot *slot;
+
+	if (!nr)
+		return &mm->context.tlb;
+	slot = um_slot_of(mm, nr);
+	return slot ? &slot->tlb : NULL;
+}
+
+/* The range lies in one slot. */
 static void record(struct mm_struct *mm, unsigned long start,
 		   unsigned long end, bool tables_freed)
 {
-	struct um_tlb *tlb = &mm->context.tlb;
+	struct um_tlb *tlb = tlb_at(mm, start);
 	const struct tlb_range *range;
+
+	if (!tlb)
+		return;
 
 	guard(spinlock_irqsave)(&tlb->lock);
 	range = tlb_ranges_add(&tlb->changed, start, end, tables_freed);
@@ -75,9 +94,20 @@ static void record(struct mm_struct *mm, unsigned long start,
  */
 void um_tlb_mark(struct mm_struct *mm, unsigned long start, unsigned long end)
 {
-	if (start < end)
-		record(mm, round_down(start, UM_TLB_MARK_BYTES),
-		       round_up(end, UM_TLB_MARK_BYTES), false);
+	unsigned long next;
+
+	if (start >= end)
+		return;
+
+	start = round_down(start, UM_TLB_MARK_BYTES);
+	end = round_up(end, UM_TLB_MARK_BYTES);
+	if (!um_tlb_several(mm))
+		end = min(end, um_vas_slot_end(0));
+
+	for (; start < end; start = next) {
+		next = min(end, um_vas_slot_end(start));
+		record(mm, start, next, false);
+	}
 }
 EXPORT_SYMBOL_GPL(um_tlb_mark);
 
@@ -100,15 +130,13 @@ void um_tlb_mark_tables_freed(struct mm_struct *mm, unsigned long addr)
 
 /**
  * um_tlb_take_changed() - take over what was recorded
- * @mm:		the mm, or &init_mm
+ * @tlb:	where it was recorded
  * @changed:	set to the ranges; the caller answers for them now
  *
- * Context: any; takes the um_tlb.lock of @mm.
+ * Context: any; takes the um_tlb.lock.
  */
-void um_tlb_take_changed(struct mm_struct *mm, struct tlb_ranges *changed)
+void um_tlb_take_changed(struct um_tlb *tlb, struct tlb_ranges *changed)
 {
-	struct um_tlb *tlb = &mm->context.tlb;
-
 	guard(spinlock_irqsave)(&tlb->lock);
 	*changed = tlb->changed;
 	tlb->changed.nr = 0;
@@ -125,7 +153,7 @@ void um_tlb_start_empty(struct mm_struct *mm)
 {
 	struct tlb_ranges dropped;
 
-	um_tlb_take_changed(mm, &dropped);
+	um_tlb_take_changed(&mm->context.tlb, &dropped);
 }
 
 /*
@@ -154,6 +182,7 @@ pmd_t *um_tlb_find_table(struct mm_struct *mm, unsigned long addr,
 	if (!pgd_present(*pgd))
 		return NULL;
 	p4d = p4d_offset(pgd, addr);
+	*next = (addr & P4D_MASK) + P4D_SIZE;
 	if (!p4d_present(*p4d))
 		return NULL;
 
@@ -187,21 +216,32 @@ pte_t *um_tlb_lock_entry(struct mm_struct *mm, unsigned long addr,
 	return pmd ? um_tlb_lock_table(mm, pmd, addr, ptl) : NULL;
 }
 
-/* Where the walk is: what it walks, and what it adds to. */
+/*
+ * Where the walk is: what it walks, and what it adds to. An mm with slots has
+ * several views, and a note in a common entry tells what any of them may map:
+ * this view may map less (@several), and other views may map what this one is
+ * told to drop or replace (@removed is set). @again sends entries that are noted
+ * as mapped, because this view does not map them.
+ */
 struct tlb_walk {
 	struct mm_struct *mm;
 	struct tlb_batch *batch;
+	int (*send)(struct mm_struct *mm);
 	bool tables_freed;
+	bool several;
+	bool again;
+	bool removed;
 };
 
 static void sync_absent(struct tlb_walk *walk, unsigned long addr,
 			unsigned long len, bool on_host)
 {
 	if (!on_host && !walk->tables_freed) {
-		tlb_batch_pass_absent(walk->batch, addr, len);
+		tlb_batch_pass_absent(walk->batch, um_vas_strip(addr), len);
 		return;
 	}
-	tlb_batch_invalidate(walk->batch, addr, len);
+	tlb_batch_invalidate(walk->batch, um_vas_strip(addr), len);
+	walk->removed = true;
 }
 
 static int populate(struct mm_struct *mm, unsigned long addr)
@@ -214,17 +254,50 @@ static int populate(struct mm_struct *mm, unsigned long addr)
 	       TLB_POPULATE : 0;
 }
 
+static void sync_fill(struct tlb_walk *walk, unsigned long addr, pte_t pte,
+		      int prot)
+{
+	tlb_batch_fill(walk->batch, um_vas_strip(addr), PAGE_SIZE,
+		       pte_val(pte) & PAGE_MASK,
+		       prot | populate(walk->mm, addr));
+}
+
+/*
+ * The host maps the frame with other rights. Protect does not work where a view
+ * maps nothing, as one of several might: it is filled if it may do all, which
+ * leaves the others with less, and else unmapped, to be filled again on demand.
+ */
+static void sync_rights(struct tlb_walk *walk, unsigned long addr, pte_t *ptep,
+			pte_t pte)
+{
+	int prot = pte_host_prot(pte);
+	unsigned long state = _PAGE_TLB_HOST;
+
+	if (!walk->several) {
+		tlb_batch_protect(walk->batch, um_vas_strip(addr), PAGE_SIZE,
+				  prot);
+	} else if (prot & TLB_WRITE) {
+		sync_fill(walk, addr, pte, prot);
+	} else {
+		sync_absent(walk, addr, PAGE_SIZE, true);
+		state = _PAGE_TLB_STALE;
+	}
+	um_tlb_set_state(walk->mm, ptep, pte, state);
+}
+
 static void sync_entry(struct tlb_walk *walk, unsigned long addr, pte_t *ptep)
 {
 	pte_t pte = READ_ONCE(*ptep);
 	int prot = pte_host_prot(pte);
 
 	if (pte_tlb_synced(pte)) {
-		if (prot)
-			tlb_batch_pass_held(walk->batch, addr, PAGE_SIZE,
-					    pte_synced_prot(pte));
-		else
+		if (!prot)
 			sync_absent(walk, addr, PAGE_SIZE, false);
+		else if (walk->again)
+			sync_fill(walk, addr, pte, pte_synced_prot(pte));
+		else
+			tlb_batch_pass_held(walk->batch, um_vas_strip(addr),
+					    PAGE_SIZE, pte_synced_prot(pte));
 		return;
 	}
 
@@ -234,12 +307,12 @@ static void sync_entry(struct tlb_walk *walk, unsigned long addr, pte_t *ptep)
 		return;
 	}
 
-	if (pte_get_bits(pte, _PAGE_TLB_RIGHTS))
-		tlb_batch_protect(walk->batch, addr, PAGE_SIZE, prot);
-	else
-		tlb_batch_fill(walk->batch, addr, PAGE_SIZE,
-			       pte_val(pte) & PAGE_MASK,
-			       prot | populate(walk->mm, addr));
+	if (pte_get_bits(pte, _PAGE_TLB_RIGHTS)) {
+		sync_rights(walk, addr, ptep, pte);
+		return;
+	}
+	walk->removed |= pte_on_host(pte);
+	sync_fill(walk, addr, pte, prot);
 	um_tlb_set_state(walk->mm, ptep, pte, _PAGE_TLB_HOST);
 }
 
@@ -287,9 +360,48 @@ static unsigned long sync_range(struct tlb_walk *walk, unsigned long addr,
 	return addr;
 }
 
+/*
+ * From addr to end. Sends the batch each time that it is full, with no locks,
+ * and leaves the rest in it. Stops when that fails.
+ */
+static int sync_and_send(struct tlb_walk *walk, unsigned long addr,
+			 unsigned long end)
+{
+	int err;
+
+	while (addr < end) {
+		addr = sync_range(walk, addr, end);
+		if (addr >= end)
+			break;
+		err = walk->send(walk->mm);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int sync_changed(struct tlb_walk *walk, struct um_tlb *tlb)
+{
+	struct tlb_ranges changed;
+	unsigned int i;
+	int err = 0;
+
+	um_tlb_take_changed(tlb, &changed);
+
+	for (i = 0; i < changed.nr && !err; i++) {
+		unsigned long start = changed.range[i].start;
+
+		walk->tables_freed = changed.range[i].tables_freed;
+		err = sync_and_send(walk, start, min(changed.range[i].end,
+						     um_vas_user_end(start)));
+	}
+	walk->tables_freed = false;
+	return err;
+}
+
 /**
  * um_tlb_sync_changed() - put what changed into a batch
- * @mm:		the mm, or &init_mm
+ * @mm:		an mm with one view, or &init_mm
  * @batch:	its batch
  * @send:	called, without locks, each time that the batch is full
  *
@@ -301,28 +413,9 @@ static unsigned long sync_range(struct tlb_walk *walk, unsigned long addr,
 int um_tlb_sync_changed(struct mm_struct *mm, struct tlb_batch *batch,
 			int (*send)(struct mm_struct *mm))
 {
-	struct tlb_walk walk = { .mm = mm, .batch = batch };
-	struct tlb_ranges changed;
-	unsigned int i;
-	int err;
+	struct tlb_walk walk = { .mm = mm, .batch = batch, .send = send };
 
-	um_tlb_take_changed(mm, &changed);
-
-	for (i = 0; i < changed.nr; i++) {
-		unsigned long addr = changed.range[i].start;
-		unsigned long end = min(changed.range[i].end, TASK_SIZE);
-
-		walk.tables_freed = changed.range[i].tables_freed;
-		while (addr < end) {
-			addr = sync_range(&walk, addr, end);
-			if (addr >= end)
-				break;
-			err = send(mm);
-			if (err)
-				return err;
-		}
-	}
-	return 0;
+	return sync_changed(&walk, &mm->context.tlb);
 }
 
 /*
@@ -345,7 +438,7 @@ void um_tlb_handoff(struct mm_id *id)
 
 static int send_user(struct mm_struct *mm)
 {
-	return stub_batch_run(&mm->context.view->id);
+	return stub_batch_run(current_mm_id());
 }
 
 /**
@@ -365,15 +458,75 @@ void um_tlb_expect(struct mm_struct *mm, unsigned long addr,
 	WRITE_ONCE(mm->context.tlb.expected, addr | min(pages, ~PAGE_MASK));
 }
 
+/**
+ * um_tlb_of_view() - where that is noted which belongs to the current view
+ * @mm:		the mm of the current task
+ */
+struct um_tlb *um_tlb_of_view(struct mm_struct *mm)
+{
+	return um_vas_slot() ? tlb_at(mm, arch_vas_address(um_vas_slot(), 0))
+			     : &mm->context.tlb;
+}
+
+/*
+ * The views of an mm with slots. Common changes are walked by the view that
+ * runs next. If it dropped or replaced anything, the others, which do not run
+ * and may still map that, are emptied before they do; what is only added they
+ * get by misses. Changes in a slot concern its own view alone.
+ */
+static int sync_one_of_several(struct mm_struct *mm, struct mm_id *id)
+{
+	struct tlb_walk walk = { .mm = mm, .batch = &id->batch,
+				 .send = send_user, .several = true };
+	struct um_tlb *common = &mm->context.tlb, *tlb = um_tlb_of_view(mm);
+	unsigned long start, end;
+	int err = 0;
+
+	if (tlb->seen != common->removals) {
+		tlb->seen = common->removals;
+		tlb_batch_reset(&id->batch);
+		tlb_batch_empty_space(&id->batch, 0, STUB_START);
+	}
+
+	/* What changes from here on is seen by um_tlb_enter(). */
+	if (READ_ONCE(common->changed.nr))
+		err = sync_changed(&walk, common);
+	/* Also on failure: it may have been one of those that were sent. */
+	if (walk.removed)
+		tlb->seen = ++common->removals;
+	if (!err && tlb != common && READ_ONCE(tlb->changed.nr))
+		err = sync_changed(&walk, tlb);
+
+	walk.again = true;
+	walk.removed = false;
+	start = tlb->again_start;
+	end = min(tlb->again_end, start + WINDOW_PAGES_MAX * PAGE_SIZE);
+	tlb->again_end = 0;
+	if (!err)
+		err = sync_and_send(&walk, start, end);
+	if (walk.removed)
+		tlb->seen = ++common->removals;
+	return err;
+}
+
+static bool is_up_to_date(struct mm_struct *mm, const struct um_tlb *own)
+{
+	return !READ_ONCE(mm->context.tlb.changed.nr) &&
+	       !READ_ONCE(own->changed.nr);
+}
+
 /* Leaves the last operations in the batch, to go out with the resumption. */
 static int um_tlb_sync(struct mm_struct *mm)
 {
+	struct mm_id *id = current_mm_id();
 	int err;
 
-	if (!READ_ONCE(mm->context.tlb.changed.nr))
+	if (um_tlb_several(mm))
+		err = sync_one_of_several(mm, id);
+	else if (READ_ONCE(mm->context.tlb.changed.nr))
+		err = um_tlb_sync_changed(mm, &id->batch, send_user);
+	else
 		return 0;
-
-	err = um_tlb_sync_changed(mm, &mm->context.view->id.batch, send_user);
 	WRITE_ONCE(mm->context.tlb.expected, 0);
 	return err;
 }
@@ -389,7 +542,7 @@ static int um_tlb_sync(struct mm_struct *mm)
  */
 int um_tlb_enter(struct mm_struct *mm)
 {
-	struct um_tlb *tlb = &mm->context.tlb;
+	struct um_tlb *tlb = &mm->context.tlb, *own = um_tlb_of_view(mm);
 	int err;
 
 	for (;;) {
@@ -397,10 +550,12 @@ int um_tlb_enter(struct mm_struct *mm)
 		if (err)
 			return err;
 
-		WRITE_ONCE(tlb->runs, tlb->runs + 1);
+		WRITE_ONCE(tlb->runner, um_current_view());
+		/* pairs with um_tlb_shootdown(), which looks for the runner */
+		smp_store_release(&tlb->runs, tlb->runs + 1);
 		/* pairs with um_tlb_shootdown(): one sees what the other did */
 		smp_mb();
-		if (!READ_ONCE(tlb->changed.nr))
+		if (is_up_to_date(mm, own))
 			return 0;
 		um_tlb_leave(mm);
 	}
@@ -449,12 +604,12 @@ void um_tlb_shootdown(struct mm_struct *mm)
 		return;
 
 	um_tlb_count(UM_TLB_SHOOTDOWNS, 1);
-	handoff_alarm(&mm->context.view->id);
+	handoff_alarm(&READ_ONCE(tlb->runner)->id);
 	deadline = jiffies + SHOOTDOWN_TIMEOUT;
 	/* pairs with um_tlb_leave() */
 	while (smp_load_acquire(&tlb->runs) == runs) {
 		if (time_after(jiffies, deadline)) {
-			os_kill_process(mm->context.view->id.pid, 0);
+			os_kill_process(READ_ONCE(tlb->runner)->id.pid, 0);
 			deadline = jiffies + SHOOTDOWN_TIMEOUT;
 		}
 		os_yield();
@@ -471,7 +626,7 @@ void um_tlb_shootdown(struct mm_struct *mm)
  */
 static unsigned long mark_window(struct mm_struct *mm, unsigned long addr)
 {
-	struct um_tlb *tlb = &mm->context.tlb;
+	struct um_tlb *tlb = um_tlb_of_view(mm);
 	unsigned int pages = WINDOW_PAGES_MIN;
 	unsigned long start;
 
@@ -484,7 +639,13 @@ static unsigned long mark_window(struct mm_struct *mm, unsigned long addr)
 	}
 	tlb->window_pages = pages;
 	tlb->next_miss = start + pages * PAGE_SIZE;
-	um_tlb_mark(mm, start, tlb->next_miss);
+	if (um_tlb_several(mm)) {
+		tlb->again_start = start;
+		WRITE_ONCE(tlb->again_end,
+			   min(tlb->next_miss, um_vas_slot_end(start)));
+	} else {
+		um_tlb_mark(mm, start, tlb->next_miss);
+	}
 	return start;
 }
 
@@ -494,7 +655,7 @@ static unsigned long mark_window(struct mm_struct *mm, unsigned long addr)
  */
 static void raise_window(struct mm_struct *mm, unsigned long addr)
 {
-	unsigned long end = min(mm->context.tlb.next_miss,
+	unsigned long end = min(um_tlb_of_view(mm)->next_miss,
 				(addr & PMD_MASK) + PMD_SIZE);
 	pte_t *table, *ptep;
 	spinlock_t *ptl;
@@ -544,7 +705,7 @@ bool um_tlb_refill(struct mm_struct *mm, unsigned long addr, bool is_write)
 
 		pte = *ptep;
 		hit = pte_host_allows(pte, is_write);
-		if (hit && !pte_raised_later(pte))
+		if (hit && !pte_raised_later(pte) && !um_tlb_several(mm))
 			um_tlb_send_again(mm, ptep, pte);
 		um_tlb_unlock_table(ptep, ptl);
 	}

@@ -15,10 +15,12 @@
 #include <linux/sched/signal.h>
 #include <asm/tlbflush.h>
 #include <asm/tlb_stats.h>
+#include <asm/vas_slot.h>
 #include <asm/view.h>
 #include <as-layout.h>
 #include <host_process.h>
 #include <os.h>
+#include <skas.h>
 #include <tlb_host.h>
 #include "tlb_internal.h"
 
@@ -105,19 +107,26 @@ unsigned long um_tlb_forget_range(struct mm_struct *mm, unsigned long addr,
 }
 
 /*
- * Empties the host process of mm; what it needs comes back by refills. One that
+ * Empties the current host process of mm; what it needs comes back by refills. One that
  * does not even unmap is killed: what it maps is not known.
  */
 static int evict_user(struct mm_struct *mm)
 {
-	struct mm_id *id = &mm->context.view->id;
-	struct um_tlb *tlb = &mm->context.tlb;
+	struct um_tlb *tlb = &mm->context.tlb, *own = um_tlb_of_view(mm);
+	unsigned long slot = arch_vas_address(um_vas_slot(), 0);
+	struct mm_id *id = current_mm_id();
 	struct tlb_ranges dropped;
 	int err;
 
 	um_tlb_count(UM_TLB_EVICTIONS, 1);
-	um_tlb_take_changed(mm, &dropped);
-	um_tlb_forget_range(mm, 0, TASK_SIZE);
+	um_tlb_take_changed(tlb, &dropped);
+	um_tlb_forget_range(mm, 0, USER_TASK_SIZE);
+	if (own != tlb) {
+		um_tlb_take_changed(own, &dropped);
+		um_tlb_forget_range(mm, slot, slot + USER_TASK_SIZE);
+	}
+	/* What was recorded is dropped for the other views, too. */
+	own->seen = ++tlb->removals;
 
 	tlb_batch_reset(&id->batch);
 	tlb_batch_empty_space(&id->batch, 0, STUB_START);

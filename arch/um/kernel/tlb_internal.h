@@ -65,7 +65,8 @@ static inline void um_tlb_send_again(struct mm_struct *mm, pte_t *ptep,
 
 /* Changes */
 
-void um_tlb_take_changed(struct mm_struct *mm, struct tlb_ranges *changed);
+struct um_tlb *um_tlb_of_view(struct mm_struct *mm);
+void um_tlb_take_changed(struct um_tlb *tlb, struct tlb_ranges *changed);
 int um_tlb_sync_changed(struct mm_struct *mm, struct tlb_batch *batch,
 			int (*send)(struct mm_struct *mm));
 

@@ -60,7 +60,7 @@ static int evict_kernel(void)
 	unsigned long end;
 
 	um_tlb_count(UM_TLB_EVICTIONS, 1);
-	um_tlb_take_changed(&init_mm, &dropped);
+	um_tlb_take_changed(&init_mm.context.tlb, &dropped);
 	end = um_tlb_forget_range(&init_mm, VMALLOC_START, VMALLOC_END);
 
 	tlb_batch_reset(&kernel_batch);

@@ -11,6 +11,7 @@
 #include <linux/mmap_lock.h>
 #include <asm/mmu.h>
 #include <asm/tlbflush.h>
+#include <asm/vas_slot.h>
 
 /* The mm of a task comes with its host process; there is nothing to switch. */
 static inline void switch_mm(struct mm_struct *prev, struct mm_struct *next,
@@ -30,7 +31,7 @@ static inline int arch_dup_mmap(struct mm_struct *oldmm, struct mm_struct *mm)
 	um_tlb_start_empty(mm);
 	oldmm->context.forked = true;
 	mm->context.forked = true;
-	return 0;
+	return um_vas_drop_copied(mm);
 }
 
 static inline void arch_exit_mmap(struct mm_struct *mm)
@@ -43,6 +44,20 @@ static inline bool arch_vma_access_permitted(struct vm_area_struct *vma,
 {
 	return true;
 }
+
+#ifdef CONFIG_VAS
+/*
+ * A task that execs or exits leaves the VAS that it is inside of. If its id is
+ * to be cleared there, after this, exit_thread() sees to it.
+ */
+#define deactivate_mm deactivate_mm
+static inline void deactivate_mm(struct task_struct *tsk, struct mm_struct *mm)
+{
+	if (!(tsk->flags & PF_EXITING) ||
+	    !vas_in_window((unsigned long)tsk->clear_child_tid))
+		vas_leave(tsk);
+}
+#endif
 
 #include <asm-generic/mmu_context.h>
 

@@ -35,6 +35,7 @@
 
 #include <linux/minmax.h>
 #include <tlb_batch.h>
+#include <asm/vas_slot.h>
 
 void um_tlb_mark(struct mm_struct *mm, unsigned long start, unsigned long end);
 
@@ -80,7 +81,8 @@ static inline void um_tlb_mark_entries(struct mm_struct *mm,
 {
 	unsigned long recorded = READ_ONCE(mm->context.tlb.recorded);
 
-	if (!um_tlb_recorded_covers(recorded, start, end))
+	if (um_vas_slot_of(start) ||
+	    !um_tlb_recorded_covers(recorded, start, end))
 		um_tlb_mark(mm, start, end);
 }
 

@@ -12,6 +12,7 @@
 #include <linux/list.h>
 #include <linux/types.h>
 #include <mm_id.h>
+#include <asm/vas_slot.h>
 
 struct mm_struct;
 
@@ -40,6 +41,15 @@ static inline struct um_view *um_view_of(struct mm_id *id)
 {
 	return container_of(id, struct um_view, id);
 }
+
+/* The view that the current task's guest code runs in. */
+#ifdef CONFIG_VAS
+#define um_current_view()						\
+	(um_vas_slot() ? um_slot_of(current->mm, um_vas_slot())->view	\
+		       : current->mm->context.view)
+#else
+#define um_current_view()	(current->mm->context.view)
+#endif
 
 struct um_view *um_view_create(void);
 int um_view_recycle(struct um_view *view);

@@ -10,6 +10,7 @@
 #include <linux/ptrace.h>
 #include <linux/sched/task_stack.h>
 #include <asm/mmu_context.h>
+#include <asm/vas_slot.h>
 #include <asm/view.h>
 #include <mm_id.h>
 
@@ -75,6 +76,7 @@ int init_new_context(struct task_struct *task, struct mm_struct *mm)
 	mm->context.forked = false;
 	mm->context.tlb = (struct um_tlb) {};
 	spin_lock_init(&mm->context.tlb.lock);
+	um_vas_init_mm(mm);
 
 	mm->context.view = um_view_acquire(mm);
 	return PTR_ERR_OR_ZERO(mm->context.view);
@@ -86,6 +88,7 @@ int init_new_context(struct task_struct *task, struct mm_struct *mm)
  */
 void destroy_context(struct mm_struct *mm)
 {
+	um_vas_destroy_mm(mm);
 	um_view_release(mm->context.view);
 	mm->context.view = NULL;
 }

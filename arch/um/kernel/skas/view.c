@@ -238,7 +238,7 @@ void um_views_kill_all(void)
 void um_view_interrupt(struct mm_struct *mm)
 {
 	if (mm && READ_ONCE(mm->context.tlb.runs) & 1)
-		handoff_alarm(&mm->context.view->id);
+		handoff_alarm(&READ_ONCE(mm->context.tlb.runner)->id);
 }
 
 /**

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Each allocation and each copy from user space that a call makes fails in its
+ * turn (/proc/thread-self/fail-nth, which the debug kernel has; without it, each
+ * call is made once). The call must then give a proper errno and have changed
+ * nothing, or have done all of it.
+ */
+#include "vas.h"
+
+#define HEAP	(WINDOW + 0x1000000ul)
+#define TURNS	400
+
+static int fail_nth = -1;
+
+static void write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	if (fd < 0)
+		return;
+	require_call(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+}
+
+static void set_up(void)
+{
+	write_text("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
+	write_text("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
+	write_text("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N");
+	write_text("/sys/kernel/debug/fail_page_alloc/min-order", "0");
+	write_text("/sys/kernel/debug/failslab/verbose", "0");
+	write_text("/sys/kernel/debug/fail_page_alloc/verbose", "0");
+	write_text("/sys/kernel/debug/fail_usercopy/verbose", "0");
+	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR);
+	if (fail_nth < 0)
+		ktap_note("no fail-nth: each call is made once\n");
+}
+
+static void arm(int nth)
+{
+	char text[16];
+
+	if (fail_nth < 0)
+		return;
+	snprintf(text, sizeof(text), "%d", nth);
+	require_call(pwrite(fail_nth, text, strlen(text), 0) > 0);
+}
+
+/* Whether something was made to fail since arm(). */
+static bool disarm(void)
+{
+	char text[16] = "1";
+
+	if (fail_nth < 0)
+		return false;
+	require_call(pread(fail_nth, text, sizeof(text) - 1, 0) > 0);
+	require_call(pwrite(fail_nth, "0", 1, 0) == 1);
+	return atoi(text) == 0;
+}
+
+static bool proper(int error)
+{
+	return error == ENOMEM || error == EFAULT || error == EINTR;
+}
+
+/*
+ * Makes the call with the first failing, then the second, and so on, until
+ * nothing is left to fail. undo() brings back what was before a success, and
+ * untouched() checks that a failure changed nothing.
+ */
+static void every_failure(const char *what, int (*call)(void),
+			  void (*undo)(void), void (*untouched)(void))
+{
+	int nth, result, error;
+	bool failed;
+
+	for (nth = 1; nth <= TURNS; nth++) {
+		arm(nth);
+		result = call();
+		error = errno;
+		failed = disarm();
+		if (result < 0) {
+			check(failed && proper(error), "%s, %d: %s", what, nth,
+			      strerror(error));
+			if (untouched)
+				untouched();
+		} else if (undo) {
+			undo();
+		}
+		if (!failed)
+			break;
+	}
+	check(nth <= TURNS, "%s: no end", what);
+}
+
+static int vid, sid;
+
+static int call_create(void)
+{
+	return vas_create("failing", 0600);
+}
+
+static void undo_create(void)
+{
+	check_call(vas_delete(vas_find("failing")));
+}
+
+static void no_such_vas(void)
+{
+	check_errno(vas_find("failing"), ESRCH);
+}
+
+static int call_seg_create(void)
+{
+	return vas_seg_create("failing", WINDOW, WINDOW + 4 * PAGE, 0600);
+}
+
+static void undo_seg_create(void)
+{
+	check_call(vas_seg_delete(vas_seg_find("failing")));
+}
+
+static void no_such_segment(void)
+{
+	check_errno(vas_seg_find("failing"), ESRCH);
+}
+
+static int call_clone(void)
+{
+	return vas_clone(vid, "failing", 0600);
+}
+
+static int call_attach(void)
+{
+	return vas_attach(0, vid, O_RDWR);
+}
+
+static void undo_attach(void)
+{
+	check_call(vas_detach(0, vid));
+}
+
+static void not_attached(void)
+{
+	check_errno(vas_switch(vid), EINVAL);
+}
+
+static int call_detach(void)
+{
+	return vas_detach(0, vid);
+}
+
+static void undo_detach(void)
+{
+	check_call(vas_attach(0, vid, O_RDWR));
+	enter(vid);
+	*word_at(WINDOW) = 1;
+	enter(0);
+}
+
+static void still_attached(void)
+{
+	enter(vid);
+	check(*word_at(WINDOW) == 1, "it lost its memory");
+	enter(0);
+}
+
+static int call_switch(void)
+{
+	return vas_switch(vid);
+}
+
+static void undo_switch(void)
+{
+	check(*word_at(WINDOW) == 1, "wrong contents");
+	enter(0);
+	check_call(vas_detach(0, vid));
+	check_call(vas_attach(0, vid, O_RDWR));
+}
+
+static void still_outside(void)
+{
+	check(active_vas() == 0, "inside after a failure");
+}
+
+static int call_seg_attach(void)
+{
+	return vas_seg_attach(vid, sid, O_RDWR | VAS_SEG_LOCK);
+}
+
+static void undo_seg_attach(void)
+{
+	check_call(vas_seg_detach(vid, sid));
+}
+
+static void segment_unused(void)
+{
+	check_errno(vas_seg_detach(vid, sid), EINVAL);
+}
+
+static int call_mmap(void)
+{
+	return mmap(at(HEAP + PAGE), 2 * PAGE, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
+	       MAP_FAILED ? -1 : 0;
+}
+
+static void undo_mmap(void)
+{
+	*word_at(HEAP + PAGE) = 3;
+	check_call(munmap(at(HEAP + PAGE), 2 * PAGE));
+}
+
+static int call_munmap(void)
+{
+	return munmap(at(HEAP + 9 * PAGE), PAGE);
+}
+
+static void undo_munmap(void)
+{
+	check(!can_read(at(HEAP + 9 * PAGE)), "still there");
+	map_here(HEAP + 9 * PAGE, 1);
+	*word_at(HEAP + 9 * PAGE) = 9;
+}
+
+static void still_mapped(void)
+{
+	check(*word_at(HEAP + 9 * PAGE) == 9, "it lost its memory");
+	check(can_write(at(HEAP + 8 * PAGE)) && can_write(at(HEAP + 10 * PAGE)),
+	      "its neighbours lost theirs");
+}
+
+static void create_and_clone(void)
+{
+	set_up();
+	vid = vas_with_segment("fail", &sid);
+	attach_self(vid);
+	enter(vid);
+	map_here(HEAP, 4);
+	page_fill(at(HEAP), 5);
+	enter(0);
+	every_failure("create", call_create, undo_create, no_such_vas);
+	every_failure("seg_create", call_seg_create, undo_seg_create,
+		      no_such_segment);
+	every_failure("clone", call_clone, undo_create, no_such_vas);
+	drop_vas(vid);
+	check_call(vas_seg_delete(sid));
+}
+
+static void attach_and_switch(void)
+{
+	set_up();
+	vid = vas_with_segment("fail", &sid);
+	attach_self(vid);
+	enter(vid);
+	*word_at(WINDOW) = 1;
+	enter(0);
+	every_failure("detach", call_detach, undo_detach, still_attached);
+	every_failure("switch", call_switch, undo_switch, still_outside);
+	check_call(vas_detach(0, vid));
+	every_failure("attach", call_attach, undo_attach, not_attached);
+	check_call(vas_seg_detach(vid, sid));
+	every_failure("seg_attach", call_seg_attach, undo_seg_attach,
+		      segment_unused);
+	check_call(vas_delete(vid));
+	check_call(vas_seg_delete(sid));
+}
+
+static void memory_inside(void)
+{
+	set_up();
+	vid = new_vas("fail");
+	attach_self(vid);
+	enter(vid);
+	every_failure("mmap", call_mmap, undo_mmap, NULL);
+	map_here(HEAP + 8 * PAGE, 3);
+	*word_at(HEAP + 9 * PAGE) = 9;
+	every_failure("munmap", call_munmap, undo_munmap, still_mapped);
+	drop_vas(vid);
+}
+
+int main(void)
+{
+	static const struct ktap_case cases[] = {
+		{ "create and clone", create_and_clone, 0 },
+		{ "attach and switch", attach_and_switch, 0 },
+		{ "memory inside", memory_inside, 0 },
+	};
+
+	return KTAP_MAIN(cases);
+}

@@ -1,0 +1,525 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VASes and segments as objects: names, ids, owners and permissions, limits,
+ * sysfs, and each errno of the calls that do not need a thread inside.
+ */
+#include "vas.h"
+
+#include <dirent.h>
+#include <sched.h>
+#include <pthread.h>
+
+#define BAD_POINTER	((char *)16)
+#define STRANGER	4711
+
+static void names(void)
+{
+	char longest[VAS_NAME_MAX + 2];
+	int vid = vas_create("names", 0600), other;
+
+	require_call(vid > 0);
+	check(vas_find("names") == vid, "found another one");
+	check_errno(vas_create("names", 0600), EEXIST);
+	check_errno(vas_create("", 0600), EINVAL);
+	check_errno(vas_create(BAD_POINTER, 0600), EFAULT);
+	check_errno(vas_create(NULL, 0600), EFAULT);
+	check_errno(vas_find("no such name"), ESRCH);
+	check_errno(vas_find(""), EINVAL);
+	check_errno(vas_find(BAD_POINTER), EFAULT);
+
+	memset(longest, 'n', sizeof(longest));
+	longest[VAS_NAME_MAX + 1] = 0;
+	check_errno(vas_create(longest, 0600), EINVAL);
+	longest[VAS_NAME_MAX] = 0;
+	other = vas_create(longest, 0600);
+	require_call(other > 0);
+	check(vas_find(longest) == other, "the longest name is not found");
+
+	check_call(vas_delete(other));
+	check_call(vas_delete(vid));
+	check_errno(vas_find("names"), ESRCH);
+	check_errno(vas_delete(vid), EINVAL);
+	check_errno(vas_delete(0), EINVAL);
+	check_errno(vas_delete(-1), EINVAL);
+}
+
+/* Flaw 1: user strings were read with strlen() on the user's pointer. */
+static void name_up_to_the_end_of_memory(void)
+{
+	char *page = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int vid;
+
+	require_call(page != MAP_FAILED);
+	require_call(munmap(page + PAGE, PAGE) == 0);
+
+	memset(page, 'e', PAGE);
+	check_errno(vas_create(page + PAGE - 8, 0600), EFAULT);
+	page[PAGE - 1] = 0;
+	vid = vas_create(page + PAGE - 8, 0600);
+	check(vid > 0, "a name at the end of memory: %s", strerror(errno));
+	check_call(vas_delete(vid));
+}
+
+static void *create_in_turn(void *counter)
+{
+	int created = 0;
+
+	for (int i = 0; i < 200; i++) {
+		char name[32];
+		int vid;
+
+		snprintf(name, sizeof(name), "race%d", i);
+		vid = vas_create(name, 0600);
+		if (vid > 0)
+			created++;
+		else
+			check(errno == EEXIST, "%s", strerror(errno));
+	}
+	__atomic_add_fetch((int *)counter, created, __ATOMIC_RELAXED);
+	return NULL;
+}
+
+/* Flaw 9: the uniqueness of names raced. */
+static void names_are_unique_among_threads(void)
+{
+	pthread_t thread[4];
+	int created = 0;
+
+	for (int i = 0; i < 4; i++)
+		require_call(!pthread_create(&thread[i], NULL, create_in_turn,
+					     &created));
+	for (int i = 0; i < 4; i++)
+		pthread_join(thread[i], NULL);
+	check(created == 200, "%d objects for 200 names", created);
+	for (int i = 0; i < 200; i++) {
+		char name[32];
+
+		snprintf(name, sizeof(name), "race%d", i);
+		check_call(vas_delete(vas_find(name)));
+	}
+}
+
+static void segments(void)
+{
+	unsigned long end = WINDOW + 4 * PAGE;
+	int sid = vas_seg_create("segment", WINDOW, end, 0640);
+
+	require_call(sid > 0);
+	check(vas_seg_find("segment") == sid, "found another one");
+	check_errno(vas_seg_create("segment", WINDOW, end, 0600), EEXIST);
+	check_errno(vas_seg_create("", WINDOW, end, 0600), EINVAL);
+	check_errno(vas_seg_create(BAD_POINTER, WINDOW, end, 0600), EFAULT);
+	check_errno(vas_seg_create("s2", WINDOW + 1, end, 0600), EINVAL);
+	check_errno(vas_seg_create("s2", WINDOW, end + 8, 0600), EINVAL);
+	check_errno(vas_seg_create("s2", WINDOW, WINDOW, 0600), EINVAL);
+	check_errno(vas_seg_create("s2", end, WINDOW, 0600), EINVAL);
+	check_errno(vas_seg_create("s2", WINDOW - PAGE, end, 0600), EFAULT);
+	check_errno(vas_seg_create("s2", PAGE, 2 * PAGE, 0600), EFAULT);
+	check_errno(vas_seg_create("s2", VAS_WINDOW_END - PAGE,
+				   VAS_WINDOW_END + PAGE, 0600), EFAULT);
+	check_errno(vas_seg_create("s2", 1ul << 48 | WINDOW,
+				   1ul << 48 | end, 0600), EFAULT);
+	check_errno(vas_seg_create("s2", -2 * PAGE, -PAGE, 0600), EFAULT);
+	check_errno(vas_seg_find("s2"), ESRCH);
+
+	check_call(vas_seg_delete(sid));
+	check_errno(vas_seg_delete(sid), EINVAL);
+
+	sid = vas_seg_create("last", VAS_WINDOW_END - PAGE, VAS_WINDOW_END,
+			     0600);
+	check(sid > 0, "the last page of the window: %s", strerror(errno));
+	check_call(vas_seg_delete(sid));
+}
+
+static void attributes(void)
+{
+	int vid = new_vas("attributes");
+	int sid = new_segment("attributes", WINDOW, 1);
+	struct vas_seg_attr seg_attr;
+	struct vas_attr attr;
+
+	check_call(vas_getattr(vid, &attr));
+	check(attr.mode == 0600 && !attr.user && !attr.group, "%o %u %u",
+	      attr.mode, attr.user, attr.group);
+	attr = (struct vas_attr) { .mode = 07777, .user = 12, .group = 34 };
+	check_call(vas_setattr(vid, &attr));
+	check_call(vas_getattr(vid, &attr));
+	check(attr.mode == 0666 && attr.user == 12 && attr.group == 34,
+	      "%o %u %u", attr.mode, attr.user, attr.group);
+	check_errno(vas_getattr(vid, (struct vas_attr *)BAD_POINTER), EFAULT);
+	check_errno(vas_setattr(vid, (struct vas_attr *)BAD_POINTER), EFAULT);
+	check_errno(vas_getattr(-1, &attr), EINVAL);
+	check_errno(vas_setattr(1 << 30, &attr), EINVAL);
+	attr.user = -1;
+	check_errno(vas_setattr(vid, &attr), EINVAL);
+
+	check_call(vas_seg_getattr(sid, &seg_attr));
+	seg_attr.mode = 0444;
+	check_call(vas_seg_setattr(sid, &seg_attr));
+	check_call(vas_seg_getattr(sid, &seg_attr));
+	check(seg_attr.mode == 0444, "%o", seg_attr.mode);
+	check_errno(vas_seg_getattr(0, &seg_attr), EINVAL);
+	check_errno(vas_seg_setattr(sid, (void *)BAD_POINTER), EFAULT);
+
+	check_call(vas_delete(vid));
+	check_call(vas_seg_delete(sid));
+}
+
+/* What a stranger may do with an object of this mode. */
+static void as_stranger(int vid, int sid, bool may_read, bool may_write)
+{
+	pid_t child = fork_or_fail();
+	struct vas_attr attr = { .mode = 0666 };
+
+	if (child) {
+		wait_for(child);
+		return;
+	}
+	become_user(STRANGER);
+	if (may_read) {
+		check_call(vas_attach(0, vid, O_RDONLY));
+		check_call(vas_detach(0, vid));
+	} else {
+		check_errno(vas_attach(0, vid, O_RDONLY), EACCES);
+	}
+	if (may_read && may_write) {
+		check_call(vas_attach(0, vid, O_RDWR));
+		check_call(vas_detach(0, vid));
+		check_call(vas_attach(0, vid, O_WRONLY));
+		check_call(vas_detach(0, vid));
+	} else {
+		check_errno(vas_attach(0, vid, O_RDWR), EACCES);
+		check_errno(vas_attach(0, vid, O_WRONLY), EACCES);
+	}
+	if (!may_write) {
+		check_errno(vas_delete(vid), EACCES);
+		check_errno(vas_seg_delete(sid), EACCES);
+		check_errno(vas_seg_attach(vid, sid, O_RDWR), EACCES);
+		check_errno(vas_seg_attach(vid, sid, O_RDONLY), EACCES);
+		check_errno(vas_seg_detach(vid, sid), EACCES);
+	}
+	attr.user = STRANGER;
+	attr.group = STRANGER;
+	check_errno(vas_setattr(vid, &attr), EACCES);
+	check_errno(vas_seg_setattr(sid, &attr), EACCES);
+	finish();
+}
+
+static void permissions(void)
+{
+	static const unsigned int modes[] = { 0600, 0604, 0602, 0606, 0660 };
+	struct vas_attr attr = {};
+	int sid, vid = vas_with_segment("permissions", &sid);
+
+	for (unsigned int i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
+		attr.mode = modes[i];
+		check_call(vas_setattr(vid, &attr));
+		check_call(vas_seg_setattr(sid, &attr));
+		as_stranger(vid, sid, modes[i] & 4, modes[i] & 2);
+	}
+	/* A stranger learns nothing of whether it is attached. */
+	attr.mode = 0600;
+	check_call(vas_setattr(vid, &attr));
+	attach_self(vid);
+	as_stranger(vid, sid, false, false);
+	check_errno(vas_delete(vid), EBUSY);
+	check_call(vas_detach(0, vid));
+	check_call(vas_delete(vid));
+	check_call(vas_seg_delete(sid));
+}
+
+static void own_objects(void)
+{
+	pid_t child = fork_or_fail();
+	struct vas_attr attr = { .mode = 0600, .user = STRANGER,
+				 .group = STRANGER };
+	int vid;
+
+	if (child) {
+		wait_for(child);
+		return;
+	}
+	become_user(STRANGER);
+	vid = new_vas("own");
+	attr.mode = 0444;
+	check_call(vas_setattr(vid, &attr));
+	check_errno(vas_attach(0, vid, O_RDWR), EACCES);
+	check_errno(vas_delete(vid), EACCES);
+	attr.user = 0;
+	check_errno(vas_setattr(vid, &attr), EACCES);
+	attr.user = STRANGER;
+	attr.group = 0;
+	check_errno(vas_setattr(vid, &attr), EACCES);
+	attr.group = STRANGER;
+	attr.mode = 0600;
+	check_call(vas_setattr(vid, &attr));
+	check_call(vas_delete(vid));
+	finish();
+}
+
+static void attach_errors(void)
+{
+	int vid = new_vas("attach"), sid = new_segment("attach", WINDOW, 2);
+	int overlap = new_segment("overlap", WINDOW + PAGE, 2);
+	int other = new_vas("other");
+	pid_t child;
+
+	check_errno(vas_attach(0, -1, O_RDWR), EINVAL);
+	check_errno(vas_attach(0, 1 << 30, O_RDWR), EINVAL);
+	check_errno(vas_attach(0, vid, 3), EINVAL);
+	check_errno(vas_attach(0, vid, -1), EINVAL);
+	check_errno(vas_attach(1 << 22, vid, O_RDWR), ESRCH);
+	check_errno(vas_attach(-5, vid, O_RDWR), ESRCH);
+	check_errno(vas_detach(0, vid), EINVAL);
+	check_errno(vas_detach(1 << 22, vid), ESRCH);
+	check_errno(vas_switch(vid), EINVAL);
+	check_errno(vas_switch(-1), EINVAL);
+	check_call(vas_switch(0));
+	check(active_vas() == 0, "active_vas is not 0");
+
+	/* Flaw 10: a kernel thread (kthreadd is 2) has no memory. */
+	check_errno(vas_attach(2, vid, O_RDWR), ESRCH);
+
+	check_call(vas_attach(0, vid, O_RDWR));
+	check_call(vas_attach(0, vid, O_RDWR));
+	check_errno(vas_delete(vid), EBUSY);
+	child = fork_or_fail();
+	if (!child) {
+		/* One writer more (flaw 12), but not with sole use. */
+		check_errno(vas_attach(0, vid, O_RDWR | O_EXCL), EBUSY);
+		check_call(vas_attach(0, vid, O_RDWR));
+		finish();
+	}
+	wait_for(child);
+	check_call(vas_detach(0, vid));
+	check_call(vas_attach(0, vid, O_RDWR | O_EXCL));
+	child = fork_or_fail();
+	if (!child) {
+		check_errno(vas_attach(0, vid, O_RDONLY), EBUSY);
+		finish();
+	}
+	wait_for(child);
+	check_call(vas_detach(0, vid));
+
+	check_errno(vas_seg_attach(-1, sid, O_RDWR), EINVAL);
+	check_errno(vas_seg_attach(vid, -1, O_RDWR), EINVAL);
+	check_errno(vas_seg_attach(vid, sid, 3), EINVAL);
+	check_errno(vas_seg_detach(vid, sid), EINVAL);
+	check_call(vas_seg_attach(vid, sid, O_RDWR));
+	check_call(vas_seg_attach(vid, sid, O_RDWR));
+	check_errno(vas_seg_attach(vid, overlap, O_RDWR), EFAULT);
+	check_errno(vas_seg_attach(other, sid, O_RDWR | O_EXCL), EBUSY);
+	check_call(vas_seg_attach(other, sid, O_RDWR));
+	check_errno(vas_seg_delete(sid), EBUSY);
+	check_call(vas_seg_detach(vid, sid));
+	check_errno(vas_seg_delete(sid), EBUSY);
+	check_call(vas_delete(other));
+	check_call(vas_seg_delete(sid));
+	check_call(vas_seg_delete(overlap));
+	check_call(vas_delete(vid));
+}
+
+static void attach_to_another(void)
+{
+	int vid = new_vas("another");
+	pid_t victim = fork_or_fail(), child;
+	struct vas_attr attr = { .mode = 0666 };
+
+	if (!victim) {
+		pause();
+		finish();
+	}
+	check_call(vas_attach(victim, vid, O_RDWR));
+	check_errno(vas_delete(vid), EBUSY);
+	check_call(vas_detach(victim, vid));
+
+	/* Flaw: the RFC lacked the ptrace permission check. */
+	check_call(vas_setattr(vid, &attr));
+	child = fork_or_fail();
+	if (!child) {
+		become_user(STRANGER);
+		check_errno(vas_attach(victim, vid, O_RDWR), EACCES);
+		check_errno(vas_detach(victim, vid), EACCES);
+		finish();
+	}
+	wait_for(child);
+
+	check_call(vas_attach(victim, vid, O_RDWR));
+	kill(victim, SIGKILL);
+	waitpid(victim, NULL, 0);
+	check_call(vas_delete(vid));
+}
+
+static bool read_text(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY);
+	ssize_t n;
+
+	if (fd < 0)
+		return false;
+	n = read(fd, text, size - 1);
+	close(fd);
+	text[n > 0 ? n : 0] = 0;
+	return n >= 0;
+}
+
+static void check_file(const char *folder, int id, const char *file,
+		       const char *expected)
+{
+	char path[128], text[300];
+
+	snprintf(path, sizeof(path), "/sys/kernel/%s/%d/%s", folder, id, file);
+	require(read_text(path, text, sizeof(text)), "%s: %s", path,
+		strerror(errno));
+	check(!strcmp(text, expected), "%s: %s", path, text);
+}
+
+static void sysfs(void)
+{
+	int vid = vas_create("shown", 0640);
+	int sid = vas_seg_create("seen", WINDOW, WINDOW + PAGE, 0600);
+	struct vas_attr attr = { .mode = 0604, .user = 7, .group = 8 };
+	char path[64];
+
+	check_file("vas", vid, "name", "shown\n");
+	check_file("vas", vid, "mode", "0640\n");
+	check_call(vas_setattr(vid, &attr));
+	check_file("vas", vid, "mode", "0604\n");
+	check_file("vas", vid, "user", "7\n");
+	check_file("vas", vid, "group", "8\n");
+	check_file("vas_segs", sid, "name", "seen\n");
+	check_file("vas_segs", sid, "region", "200000000000-200000001000\n");
+	check_call(vas_delete(vid));
+	check_call(vas_seg_delete(sid));
+	snprintf(path, sizeof(path), "/sys/kernel/vas/%d", vid);
+	check(access(path, F_OK) && errno == ENOENT, "%s is still there", path);
+}
+
+static void write_text(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY);
+
+	require(fd >= 0, "%s: %s", path, strerror(errno));
+	require_call(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+}
+
+static void limits(void)
+{
+	int vid[4] = {}, sid;
+
+	write_text("/proc/sys/vas/max_objects_per_user", "3");
+	for (int i = 0; i < 3; i++) {
+		char name[8] = { 'l', '0' + i };
+
+		vid[i] = vas_create(name, 0600);
+		check(vid[i] > 0, "%s", strerror(errno));
+	}
+	check_errno(vas_create("l4", 0600), ENOSPC);
+	check_errno(vas_seg_create("l4", WINDOW, WINDOW + PAGE, 0600), ENOSPC);
+	check_call(vas_delete(vid[0]));
+	sid = vas_seg_create("l4", WINDOW, WINDOW + PAGE, 0600);
+	check(sid > 0, "%s", strerror(errno));
+	check_call(vas_seg_delete(sid));
+	check_call(vas_delete(vid[1]));
+	check_call(vas_delete(vid[2]));
+	write_text("/proc/sys/vas/max_objects_per_user", "4096");
+
+	write_text("/proc/sys/vas/max_bytes_per_user", "8192");
+	check_errno(vas_seg_create("l5", WINDOW, WINDOW + 3 * PAGE, 0600),
+		    ENOMEM);
+	sid = vas_seg_create("l5", WINDOW, WINDOW + 2 * PAGE, 0600);
+	check(sid > 0, "%s", strerror(errno));
+	check_errno(vas_seg_create("l6", WINDOW, WINDOW + PAGE, 0600), ENOMEM);
+	check_call(vas_seg_delete(sid));
+	write_text("/proc/sys/vas/max_bytes_per_user", "1125899906842624");
+}
+
+static int count_entries(const char *path)
+{
+	DIR *dir = opendir(path);
+	int count = 0;
+
+	require_call(dir);
+	while (readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+/* Names are those of an ipc namespace, and go with it. */
+static void ipc_namespace(void)
+{
+	int before = count_entries("/sys/kernel/vas");
+	int vid = new_vas("outer");
+	pid_t child = fork_or_fail();
+	char name[64];
+
+	if (!child) {
+		int inner;
+
+		snprintf(name, sizeof(name), "outer.%d", (int)getppid());
+		require_call(unshare(CLONE_NEWIPC) == 0);
+		check_errno(vas_find(name), ESRCH);
+		check_errno(vas_attach(0, vid, O_RDWR), EINVAL);
+		inner = vas_create(name, 0600);
+		check(inner > 0 && inner != vid, "%d", inner);
+		attach_self(inner);
+		enter(inner);
+		finish();
+	}
+	wait_for(child);
+	check_call(vas_delete(vid));
+	for (int i = 0; i < 100; i++) {
+		if (count_entries("/sys/kernel/vas") == before)
+			return;
+		usleep(20000);
+	}
+	require(false, "an object of a namespace that has gone is left");
+}
+
+static void many_attachments(void)
+{
+	int vid[512];
+
+	for (int i = 0; i < 512; i++) {
+		char name[16];
+
+		snprintf(name, sizeof(name), "many%d", i);
+		vid[i] = vas_create(name, 0600);
+		require_call(vid[i] > 0);
+		if (i < 511)
+			require_call(vas_attach(0, vid[i], O_RDWR) == 0);
+	}
+	check_errno(vas_attach(0, vid[511], O_RDWR), ENOMEM);
+	check_call(vas_detach(0, vid[100]));
+	check_call(vas_attach(0, vid[511], O_RDWR));
+	for (int i = 0; i < 512; i++) {
+		if (i != 100)
+			check_call(vas_detach(0, vid[i]));
+		check_call(vas_delete(vid[i]));
+	}
+}
+
+int main(void)
+{
+	static const struct ktap_case cases[] = {
+		{ "names", names, 0 },
+		{ "name up to the end of memory", name_up_to_the_end_of_memory, 0 },
+		{ "names are unique among threads",
+		  names_are_unique_among_threads, 0 },
+		{ "segments", segments, 0 },
+		{ "attributes", attributes, 0 },
+		{ "permissions", permissions, 0 },
+		{ "own objects", own_objects, 0 },
+		{ "errors of attach and detach", attach_errors, 0 },
+		{ "attach to another process", attach_to_another, 0 },
+		{ "sysfs", sysfs, 0 },
+		{ "limits", limits, 0 },
+		{ "ipc namespace", ipc_namespace, 0 },
+		{ "as many attachments as there are slots", many_attachments, 0 },
+	};
+
+	return KTAP_MAIN(cases);
+}

@@ -1,0 +1,616 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Threads, processes and signals across address spaces: who is where, what
+ * fork, vfork, exec and exit do, futexes, and many of them at once.
+ */
+#include "vas.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <ucontext.h>
+
+#define HEAP	(WINDOW + 0x10000000ul)
+
+static volatile bool stop;
+
+/* Each thread is where it wants to be, and finds its own numbers there. */
+struct worker {
+	int vid[4];
+	int me;
+	unsigned long rounds;
+};
+
+static void *switch_all_the_time(void *argument)
+{
+	struct worker *w = argument;
+	uint64_t last[4] = {};
+
+	for (w->rounds = 0; !stop; w->rounds++) {
+		int i = (w->rounds + w->me) % 4;
+		volatile uint64_t *word;
+
+		enter(w->vid[i]);
+		word = word_at(WINDOW + w->me * PAGE + i * 8);
+		check(*word == last[i], "thread %d in %d: %lu, not %lu", w->me,
+		      i, *word, last[i]);
+		*word = ++last[i];
+		check(active_vas() == w->vid[i], "moved elsewhere");
+	}
+	enter(0);
+	return NULL;
+}
+
+static void threads_switch_on_their_own(void)
+{
+	pthread_t thread[4];
+	struct worker worker[4];
+	int vid[4], sid[4];
+	char name[8];
+
+	for (int i = 0; i < 4; i++) {
+		snprintf(name, sizeof(name), "own%d", i);
+		vid[i] = vas_with_segment(name, &sid[i]);
+		attach_self(vid[i]);
+	}
+	for (int i = 0; i < 4; i++) {
+		worker[i].me = i;
+		memcpy(worker[i].vid, vid, sizeof(vid));
+		require_call(!pthread_create(&thread[i], NULL,
+					     switch_all_the_time, &worker[i]));
+	}
+	sleep(2);
+	stop = true;
+	for (int i = 0; i < 4; i++) {
+		pthread_join(thread[i], NULL);
+		check(worker[i].rounds > 10, "%lu rounds", worker[i].rounds);
+	}
+	for (int i = 0; i < 4; i++) {
+		drop_vas(vid[i]);
+		check_call(vas_seg_delete(sid[i]));
+	}
+}
+
+static int inherited;
+
+static void *where_am_i(void *expected)
+{
+	inherited = active_vas();
+	check(*word_at(WINDOW) == (uintptr_t)expected, "not inside");
+	return NULL;
+}
+
+static void a_new_thread_starts_inside(void)
+{
+	int sid, vid = vas_with_segment("starts", &sid);
+	pthread_t thread;
+
+	attach_self(vid);
+	enter(vid);
+	*word_at(WINDOW) = 42;
+	require_call(!pthread_create(&thread, NULL, where_am_i, (void *)42));
+	pthread_join(thread, NULL);
+	check(inherited == vid, "it started in %d", inherited);
+	drop_vas(vid);
+	check_call(vas_seg_delete(sid));
+}
+
+static pthread_barrier_t meet;
+
+static void *stay_inside(void *vid)
+{
+	enter((int)(intptr_t)vid);
+	pthread_barrier_wait(&meet);
+	pthread_barrier_wait(&meet);
+	check(can_write(at(WINDOW)), "the VAS went away");
+	return NULL;
+}
+
+/* Flaw 6: a detach by one thread freed what another was standing in. */
+static void no_detach_under_a_thread(void)
+{
+	int sid, vid = vas_with_segment("under", &sid);
+	pthread_t thread;
+
+	pthread_barrier_init(&meet, NULL, 2);
+	attach_self(vid);
+	require_call(!pthread_create(&thread, NULL, stay_inside,
+				     (void *)(intptr_t)vid));
+	pthread_barrier_wait(&meet);
+	check_errno(vas_detach(0, vid), EBUSY);
+	check_errno(vas_delete(vid), EBUSY);
+	pthread_barrier_wait(&meet);
+	pthread_join(thread, NULL);
+	check_call(vas_detach(0, vid));
+	check_call(vas_delete(vid));
+	check_call(vas_seg_delete(sid));
+}
+
+/* Flaw 4: active_vas was not reset by fork. */
+static void fork_starts_outside(void)
+{
+	int sid, vid = vas_with_segment("fork", &sid);
+	pid_t child;
+
+	attach_self(vid);
+	enter(vid);
+	*word_at(WINDOW) = 1;
+	child = fork_or_fail();
+	if (!child) {
+		check(active_vas() == 0, "inside of %d", active_vas());
+		check_errno(vas_switch(vid), EINVAL);
+		check(!can_read(at(WINDOW)), "the window is open");
+		attach_self(vid);
+		enter(vid);
+		check(*word_at(WINDOW) == 1, "wrong contents");
+		*word_at(WINDOW) = 2;
+		finish();
+	}
+	wait_for(child);
+	check(active_vas() == vid, "the parent moved");
+	check(*word_at(WINDOW) == 2, "a copy, not the VAS");
+	drop_vas(vid);
+	check_call(vas_seg_delete(sid));
+}
+
+static void failing_fork(void)
+{
+	struct rlimit none = {};
+	int vid = vas_create("failing", 0666);
+
+	attach_self(vid);
+	enter(vid);
+	require_call(setrlimit(RLIMIT_NPROC, &none) == 0);
+	require_call(setuid(4711) == 0);
+	for (int i = 0; i < 20; i++) {
+		/* Thread and process; both fail late in the kernel. */
+		check(syscall(SYS_clone, CLONE_VM | CLONE_THREAD |
+			      CLONE_SIGHAND | CLONE_PIDFD, at(8), at(8), 0, 0) <
+		      0, "clone worked");
+		check(fork() < 0, "fork worked");
+	}
+	check(active_vas() == vid, "moved");
+	drop_vas(vid);
+}
+
+/* A vfork child runs in its parent's memory, and so in its VAS. */
+static void vfork_and_exec(void)
+{
+	int vid = new_vas("vfork");
+	volatile int where = -1;
+	pid_t child;
+	int status;
+
+	attach_self(vid);
+	enter(vid);
+	map_here(HEAP, 1);
+	child = vfork();
+	if (!child) {
+		where = active_vas();
+		*word_at(HEAP) = 5;
+		execl("/bin/busybox", "busybox", "true", (char *)NULL);
+		_exit(1);
+	}
+	require_call(child > 0);
+	require_call(waitpid(child, &status, 0) == child);
+	check(WIFEXITED(status) && !WEXITSTATUS(status), "exec: %x", status);
+	check(where == vid, "vfork: in %d", where);
+	check(*word_at(HEAP) == 5, "vfork: not the parent's memory");
+	check(active_vas() == vid, "the parent moved");
+	drop_vas(vid);
+}
+
+/* Flaw 5: exec inside of a VAS dropped the wrong mm, left stale attachments. */
+static void exec_inside(void)
+{
+	int vid = new_vas("exec");
+
+	for (int i = 0; i < 5; i++) {
+		pid_t child = fork_or_fail();
+
+		if (!child) {
+			attach_self(vid);
+			enter(vid);
+			map_here(HEAP + i * PAGE, 1);
+			execl("/bin/busybox", "busybox", "true", (char *)NULL);
+			_exit(1);
+		}
+		wait_for(child);
+	}
+	check_call(vas_delete(vid));
+}
+
+static void *in_and_out(void *vid)
+{
+	for (;;) {
+		enter((int)(intptr_t)vid);
+		*word_at(WINDOW) = 1;
+		enter(0);
+	}
+	return NULL;
+}
+
+static void killed_inside(void)
+{
+	int sid, vid = vas_with_segment("killed", &sid);
+
+	for (int i = 0; i < 10; i++) {
+		pid_t child = fork_or_fail();
+
+		if (!child) {
+			pthread_t thread;
+
+			attach_self(vid);
+			for (int t = 0; t < 3; t++)
+				pthread_create(&thread, NULL, in_and_out,
+					       (void *)(intptr_t)vid);
+			enter(vid);
+			for (;;)
+				(*word_at(WINDOW + 8 * PAGE))++;
+		}
+		usleep(20000 + i * 3000);
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+	}
+	check_call(vas_delete(vid));
+	check_call(vas_seg_delete(sid));
+}
+
+static int futex(volatile void *word, int op, int value)
+{
+	struct timespec limit = { .tv_sec = 20 };
+
+	return syscall(SYS_futex, word, op, value, &limit, NULL, 0);
+}
+
+static int futex_op;
+
+static void *wake_it(void *vid)
+{
+	enter((int)(intptr_t)vid);
+	usleep(100000);
+	*(volatile int *)WINDOW = 1;
+	check(futex(at(WINDOW), FUTEX_WAKE | futex_op, 1) == 1, "nobody woke");
+	return NULL;
+}
+
+static void futexes(void)
+{
+	int sid, vid = vas_with_segment("futex", &sid), other = new_vas("fx2");
+	pthread_t thread;
+	pid_t child;
+
+	require_call(vas_seg_attach(other, sid, O_RDWR) == 0);
+	attach_self(vid);
+	attach_self(other);
+	enter(vid);
+	for (int i = 0; i < 2; i++) {
+		futex_op = i ? FUTEX_PRIVATE_FLAG : 0;
+		*(volatile int *)WINDOW = 0;
+		require_call(!pthread_create(&thread, NULL, wake_it,
+					     (void *)(intptr_t)vid));
+		check(futex(at(WINDOW), FUTEX_WAIT | futex_op, 0) == 0 ||
+		      errno == EAGAIN, "wait: %s", strerror(errno));
+		pthread_join(thread, NULL);
+	}
+	/* A shared futex is one in all spaces that have the segment. */
+	futex_op = 0;
+	*(volatile int *)WINDOW = 0;
+	require_call(!pthread_create(&thread, NULL, wake_it,
+				     (void *)(intptr_t)other));
+	check(futex(at(WINDOW), FUTEX_WAIT, 0) == 0, "wait: %s",
+	      strerror(errno));
+	pthread_join(thread, NULL);
+
+	/* And in all processes. */
+	*(volatile int *)WINDOW = 0;
+	child = fork_or_fail();
+	if (!child) {
+		attach_self(other);
+		wake_it((void *)(intptr_t)other);
+		finish();
+	}
+	check(futex(at(WINDOW), FUTEX_WAIT, 0) == 0, "wait: %s",
+	      strerror(errno));
+	wait_for(child);
+	drop_vas(vid);
+	drop_vas(other);
+	check_call(vas_seg_delete(sid));
+}
+
+/* A robust mutex in the VAS whose owner dies inside. */
+static void robust_mutex(void)
+{
+	int sid, vid = vas_with_segment("robust", &sid);
+	pthread_mutex_t *mutex = at(WINDOW);
+	pthread_mutexattr_t attr;
+	pid_t child;
+
+	attach_self(vid);
+	enter(vid);
+	pthread_mutexattr_init(&attr);
+	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
+	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
+	require_call(!pthread_mutex_init(mutex, &attr));
+	child = fork_or_fail();
+	if (!child) {
+		attach_self(vid);
+		enter(vid);
+		pthread_mutex_lock(mutex);
+		_exit(0);
+	}
+	wait_for(child);
+	check(pthread_mutex_lock(mutex) == EOWNERDEAD, "not told of the death");
+	drop_vas(vid);
+	check_call(vas_seg_delete(sid));
+}
+
+static volatile int signals;
+static volatile unsigned long signal_sp;
+
+static void on_signal(int sig)
+{
+	int here;
+
+	(void)sig;
+	signal_sp = (unsigned long)&here;
+	signals++;
+}
+
+/* Signals, also with their stack in the VAS. */
+static void signal_stack_inside(void)
+{
+	int vid = new_vas("sigstack");
+	struct sigaction action = { .sa_handler = on_signal,
+				    .sa_flags = SA_ONSTACK };
+	stack_t stack = { .ss_sp = at(HEAP), .ss_size = 16 * PAGE };
+
+	attach_self(vid);
+	enter(vid);
+	map_here(HEAP, 16);
+	require_call(sigaltstack(&stack, NULL) == 0);
+	require_call(sigaction(SIGUSR1, &action, NULL) == 0);
+	for (int i = 0; i < 50; i++)
+		raise(SIGUSR1);
+	check(signals == 50, "%d signals", signals);
+	check(signal_sp >= HEAP && signal_sp < HEAP + 16 * PAGE,
+	      "not on the stack in the VAS");
+	stack.ss_flags = SS_DISABLE;
+	require_call(sigaltstack(&stack, NULL) == 0);
+	drop_vas(vid);
+}
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+	stop = true;
+}
+
+/* A thread that computes inside is preempted, and interrupted. */
+static void the_clock_ticks_inside(void)
+{
+	int vid = new_vas("ticks");
+	pid_t child;
+	double start;
+
+	attach_self(vid);
+	enter(vid);
+	signal(SIGALRM, on_alarm);
+	alarm(1);
+	start = seconds_now();
+	while (!stop)
+		;
+	check(seconds_now() - start < 5, "the alarm was late");
+	enter(0);
+
+	child = fork_or_fail();
+	if (!child) {
+		attach_self(vid);
+		enter(vid);
+		for (;;)
+			;
+	}
+	for (int i = 0; i < 20; i++)
+		usleep(10000);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	check(seconds_now() - start < 15, "held up by a thread inside");
+	drop_vas(vid);
+}
+
+/* The case that the RFC could not solve: two threads, two VASes, one heap. */
+struct grower {
+	int vid;
+	unsigned long base;
+};
+
+static void *grow_heap(void *argument)
+{
+	struct grower *g = argument;
+	char *block[200];
+
+	enter(g->vid);
+	for (int i = 0; i < 200; i++) {
+		block[i] = malloc(40000);
+		require_call(block[i]);
+		memset(block[i], i, 40000);
+		map_here(g->base + i * PAGE, 1);
+		*word_at(g->base + i * PAGE) = i;
+		if (i % 10 == 0) {
+			enter(0);
+			enter(g->vid);
+		}
+	}
+	for (int i = 0; i < 200; i++) {
+		check(block[i][39999] == (char)i, "heap: %d", i);
+		check(*word_at(g->base + i * PAGE) == (uint64_t)i, "%d", i);
+		free(block[i]);
+	}
+	enter(0);
+	return NULL;
+}
+
+static void two_threads_grow_the_heap(void)
+{
+	struct grower grower[3] = { { new_vas("grow0"), HEAP },
+				    { new_vas("grow1"), HEAP }, { 0, 0 } };
+	pthread_t thread[3];
+
+	grower[2] = (struct grower) { grower[0].vid, HEAP + 0x1000000 };
+	attach_self(grower[0].vid);
+	attach_self(grower[1].vid);
+	for (int i = 0; i < 3; i++)
+		require_call(!pthread_create(&thread[i], NULL, grow_heap,
+					     &grower[i]));
+	for (int i = 0; i < 3; i++)
+		pthread_join(thread[i], NULL);
+	drop_vas(grower[0].vid);
+	drop_vas(grower[1].vid);
+}
+
+/*
+ * Everything at once: attach, detach, delete, switch, map and unmap by threads
+ * and processes that know nothing of each other. Any errno may come; the kernel
+ * must not hang, crash or leak.
+ */
+static void *disturb(void *argument)
+{
+	static const char *const names[] = { "d0", "d1", "d2" };
+	unsigned int seed = (uintptr_t)argument;
+
+	for (int i = 0; !stop && i < 100000; i++) {
+		unsigned int r = rand_r(&seed);
+		int vid = vas_find(names[r % 3]);
+		unsigned long addr = HEAP + (r >> 8) % 16 * PAGE;
+
+		if (vid < 0)
+			vid = 1 << 20;
+		switch ((r >> 4) % 10) {
+		case 0:
+			vas_create(names[r % 3], 0600);
+			break;
+		case 1:
+			vas_delete(vid);
+			break;
+		case 2:
+		case 3:
+			vas_attach(0, vid, O_RDWR);
+			break;
+		case 4:
+			vas_detach(0, vid);
+			break;
+		case 5:
+		case 6:
+			if (vas_switch(vid) == 0 && active_vas())
+				mmap(at(addr), PAGE, PROT_READ | PROT_WRITE,
+				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1,
+				     0);
+			break;
+		case 7:
+			if (active_vas())
+				munmap(at(addr), PAGE);
+			break;
+		case 8:
+			vas_switch(0);
+			break;
+		case 9:
+			/* Through the kernel: EFAULT instead of a signal */
+			if (active_vas())
+				syscall(SYS_getrandom, addr, 8, 0);
+			break;
+		}
+	}
+	vas_switch(0);
+	return NULL;
+}
+
+static void everything_at_once(void)
+{
+	pid_t child[3];
+
+	for (int c = 0; c < 3; c++) {
+		child[c] = fork_or_fail();
+		if (!child[c]) {
+			pthread_t thread[3];
+
+			signal(SIGALRM, on_alarm);
+			alarm(4);
+			for (uintptr_t t = 0; t < 3; t++)
+				pthread_create(&thread[t], NULL, disturb,
+					       (void *)(c * 10 + t + 1));
+			for (int t = 0; t < 3; t++)
+				pthread_join(thread[t], NULL);
+			finish();
+		}
+	}
+	usleep(2500000);
+	kill(child[2], SIGKILL);
+	waitpid(child[2], NULL, 0);
+	wait_for(child[0]);
+	wait_for(child[1]);
+	for (int i = 0; i < 3; i++) {
+		char name[3] = { 'd', '0' + i };
+		int vid = vas_find(name);
+
+		if (vid > 0)
+			check_call(vas_delete(vid));
+	}
+}
+
+static void *map_and_unmap(void *argument)
+{
+	const size_t size = 4ul << 20;
+
+	for (int i = 0; i < 300; i++) {
+		char *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		require_call(p != MAP_FAILED);
+		for (size_t at = 0; at < size; at += size / 2)
+			p[at] = i;
+		check(p[size / 2] == (char)i, "changed");
+		require_call(munmap(p, size) == 0);
+	}
+	return argument;
+}
+
+/*
+ * The kernel then takes everything for changed and all tables for freed. What
+ * is unmapped must not go beyond what a process can use, where the host process
+ * has its own code.
+ */
+static void threads_unmap_at_once(void)
+{
+	pthread_t thread[16];
+
+	for (int i = 0; i < 16; i++)
+		require_call(!pthread_create(&thread[i], NULL, map_and_unmap,
+					     NULL));
+	for (int i = 0; i < 16; i++)
+		pthread_join(thread[i], NULL);
+}
+
+int main(void)
+{
+	static const struct ktap_case cases[] = {
+		{ "threads switch on their own", threads_switch_on_their_own, 0 },
+		{ "a new thread starts inside", a_new_thread_starts_inside, 0 },
+		{ "no detach under a thread", no_detach_under_a_thread, 0 },
+		{ "fork starts outside", fork_starts_outside, 0 },
+		{ "failing fork", failing_fork, 0 },
+		{ "vfork and exec", vfork_and_exec, 0 },
+		{ "exec inside", exec_inside, 0 },
+		{ "killed inside", killed_inside, 0 },
+		{ "futexes", futexes, 0 },
+		{ "robust mutex", robust_mutex, 0 },
+		{ "signal stack inside", signal_stack_inside, 0 },
+		{ "the clock ticks inside", the_clock_ticks_inside, 0 },
+		{ "two threads grow the heap", two_threads_grow_the_heap, 0 },
+		{ "everything at once", everything_at_once, 0 },
+		{ "threads unmap at once", threads_unmap_at_once, 0 },
+	};
+
+	return KTAP_MAIN(cases);
+}
