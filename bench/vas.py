@@ -155,7 +155,7 @@ def draw(rounds: dict[str, list[Figures]], path: Path) -> None:
         print("vas: no plot, matplotlib is missing (apt-get install python3-matplotlib)")
         return
     _, panels = pyplot.subplots(1, len(rounds), figsize=(5 * len(rounds) + 2, 4.5),
-                                      layout="constrained", sharey=True, squeeze=False)
+                                layout="constrained", sharey=True, squeeze=False)
     for axes, (placement, found) in zip(panels[0], rounds.items()):
         for series in SERIES:
             medians = [statistics.median(f[name] for f in found) for name in series.names()]
