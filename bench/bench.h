@@ -105,6 +105,22 @@ static inline void wait_for_child(pid_t pid)
 	       "exit status of the child");
 }
 
+/* A run() of its own: fork, exit of the child, wait */
+static inline uint64_t run_fork_exit(const struct metric *m, long ops)
+{
+	uint64_t start = now_ns();
+
+	(void)m;
+	for (long i = 0; i < ops; i++) {
+		pid_t pid = fork();
+
+		if (!pid)
+			_exit(CHILD_STATUS);
+		wait_for_child(pid);
+	}
+	return now_ns() - start;
+}
+
 /* Anonymous memory in small pages, so that the host's own figures compare */
 static inline unsigned char *map_anonymous(size_t size)
 {

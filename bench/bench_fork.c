@@ -6,21 +6,6 @@
  */
 #include "bench.h"
 
-static uint64_t run_fork_exit(const struct metric *m, long ops)
-{
-	uint64_t start = now_ns();
-
-	(void)m;
-	for (long i = 0; i < ops; i++) {
-		pid_t pid = fork();
-
-		if (!pid)
-			_exit(CHILD_STATUS);
-		wait_for_child(pid);
-	}
-	return now_ns() - start;
-}
-
 static uint64_t run_vfork_exit(const struct metric *m, long ops)
 {
 	uint64_t start = now_ns();

@@ -280,21 +280,6 @@ static uint64_t run_create(const struct metric *m, long ops)
 	return now_ns() - start;
 }
 
-static uint64_t run_fork(const struct metric *m, long ops)
-{
-	uint64_t start = now_ns();
-
-	(void)m;
-	for (long i = 0; i < ops; i++) {
-		pid_t pid = fork();
-
-		if (!pid)
-			_exit(CHILD_STATUS);
-		wait_for_child(pid);
-	}
-	return now_ns() - start;
-}
-
 static uint64_t run_six_null(const struct metric *m, long ops)
 {
 	uint64_t start = now_ns();
@@ -355,7 +340,7 @@ static const struct metric metrics[] = {
 	METRIC("vas_switch_memfd", run_memfd, setup_memfd, NULL),
 	METRIC("vas_create", run_create, NULL, NULL),
 	METRIC("vas_create_null", run_six_null, setup_null, NULL),
-	METRIC("vas_create_fork", run_fork, NULL, NULL),
+	METRIC("vas_create_fork", run_fork_exit, NULL, NULL),
 	SWITCH_SIZE("1"), SWITCH_SIZE("8"), SWITCH_SIZE("64"),
 	SWITCH_SIZE("512"),
 	REGIONS("1"), REGIONS("10"), REGIONS("100"), REGIONS("1000"),
@@ -366,10 +351,10 @@ static const struct metric metrics[] = {
 	SIZE("vas_create_size_", run_create, "8"),
 	SIZE("vas_create_size_", run_create, "64"),
 	SIZE("vas_create_size_", run_create, "512"),
-	SIZE("vas_fork_size_", run_fork, "1"),
-	SIZE("vas_fork_size_", run_fork, "8"),
-	SIZE("vas_fork_size_", run_fork, "64"),
-	SIZE("vas_fork_size_", run_fork, "512"),
+	SIZE("vas_fork_size_", run_fork_exit, "1"),
+	SIZE("vas_fork_size_", run_fork_exit, "8"),
+	SIZE("vas_fork_size_", run_fork_exit, "64"),
+	SIZE("vas_fork_size_", run_fork_exit, "512"),
 };
 
 int main(int argc, char **argv)
