@@ -22,10 +22,11 @@ PYTHON ?= /usr/bin/python3
 LINUX_TARBALL ?=
 
 GUEST_CC := gcc
-GUEST_CFLAGS := -static -O2 -Wall -Wextra -Werror -pthread
+GUEST_CFLAGS := -static -O2 -Wall -Wextra -Werror -pthread \
+		-Itools/vas -Iinclude/uapi
 GUEST_SOURCES := $(wildcard tests/guest/*.c bench/bench_*.c)
-GUEST_HEADERS := $(wildcard tests/guest/*.h bench/*.h) \
-		 include/uapi/linux/vas.h
+GUEST_HEADERS := $(wildcard tests/guest/*.h bench/*.h)
+LIBVAS := build/vas/libvas.a
 VAS_SOURCES := tools/vas/vasctl.c $(wildcard tools/vas/examples/*.c)
 GUEST_PROGRAMS := $(patsubst %.c,build/guest/%, \
 		  $(notdir $(GUEST_SOURCES) $(VAS_SOURCES)))
@@ -67,16 +68,20 @@ build/rootfs.ext4: scripts/build-rootfs rootfs/demo build/guest/init \
 		   $(GUEST_PROGRAMS) $(MODULES)
 	@scripts/build-rootfs $(GUEST_PROGRAMS)
 
-build/guest/%: tests/guest/%.c $(GUEST_HEADERS)
+build/guest/%: tests/guest/%.c $(GUEST_HEADERS) $(LIBVAS)
 	$(compile-guest)
-build/guest/%: bench/%.c $(GUEST_HEADERS)
+build/guest/%: bench/%.c $(GUEST_HEADERS) $(LIBVAS)
 	$(compile-guest)
 build/guest/%: rootfs/%.c
 	$(compile-guest)
-build/guest/%: tools/vas/%.c tools/vas/libvas.c tools/vas/vas.h
+build/guest/%: tools/vas/%.c $(LIBVAS)
 	$(compile-guest)
-build/guest/%: tools/vas/examples/%.c tools/vas/libvas.c tools/vas/vas.h
+build/guest/%: tools/vas/examples/%.c $(LIBVAS)
 	$(compile-guest)
+
+$(LIBVAS): tools/vas/libvas.c tools/vas/vas.h include/uapi/linux/vas.h
+	@echo "  AR $@"
+	@$(MAKE) -s -C tools/vas ../../$@
 
 build/guest/ksft_%: scripts/build-selftest
 	@echo "  CC $@"
@@ -85,7 +90,7 @@ build/guest/ksft_%: scripts/build-selftest
 define compile-guest
 @mkdir -p $(@D)
 @echo "  CC $@"
-@$(GUEST_CC) $(GUEST_CFLAGS) -Itools/vas -o $@ $(filter %.c,$^)
+@$(GUEST_CC) $(GUEST_CFLAGS) -o $@ $(filter %.c %.a,$^)
 endef
 
 # The image takes the modules of the kernels that are built when make looks,

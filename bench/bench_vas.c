@@ -23,15 +23,10 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include <fcntl.h>
 #include <sys/syscall.h>
+#include <vas.h>
 
 #include "bench.h"
-#include "../include/uapi/linux/vas.h"
-
-enum {
-	NR_CREATE = 600, NR_DELETE, NR_FIND, NR_ATTACH, NR_DETACH, NR_SWITCH,
-};
 
 #define DATA_PAGES	16
 #define VASES_MAX	500
@@ -54,7 +49,7 @@ static long checked(long result, const char *what)
 
 static void switch_to(int id)
 {
-	checked(syscall(NR_SWITCH, id), "vas_switch");
+	checked(vas_switch(id), "vas_switch");
 }
 
 static volatile unsigned char *data(int page)
@@ -67,8 +62,8 @@ static int new_vas(void)
 	char name[32];
 
 	snprintf(name, sizeof(name), "bench%d", vases);
-	vid[vases] = checked(syscall(NR_CREATE, name, 0600), "vas_create");
-	checked(syscall(NR_ATTACH, 0, vid[vases], O_RDWR), "vas_attach");
+	vid[vases] = checked(vas_create(name, 0600), "vas_create");
+	checked(vas_attach(0, vid[vases], O_RDWR), "vas_attach");
 	return vid[vases++];
 }
 
@@ -132,8 +127,8 @@ static void drop_vases(const struct metric *m)
 	switch_to(0);
 	while (vases) {
 		vases--;
-		checked(syscall(NR_DETACH, 0, vid[vases]), "vas_detach");
-		checked(syscall(NR_DELETE, vid[vases]), "vas_delete");
+		checked(vas_detach(0, vid[vases]), "vas_detach");
+		checked(vas_delete(vid[vases]), "vas_delete");
 	}
 }
 
@@ -269,13 +264,13 @@ static uint64_t run_create(const struct metric *m, long ops)
 
 	(void)m;
 	for (long i = 0; i < ops; i++) {
-		int id = checked(syscall(NR_CREATE, "bench", 0600), "create");
+		int id = checked(vas_create("bench", 0600), "create");
 
-		checked(syscall(NR_ATTACH, 0, id, O_RDWR), "vas_attach");
+		checked(vas_attach(0, id, O_RDWR), "vas_attach");
 		switch_to(id);
 		switch_to(0);
-		checked(syscall(NR_DETACH, 0, id), "vas_detach");
-		checked(syscall(NR_DELETE, id), "vas_delete");
+		checked(vas_detach(0, id), "vas_detach");
+		checked(vas_delete(id), "vas_delete");
 	}
 	return now_ns() - start;
 }
@@ -294,7 +289,7 @@ static void setup_attach(const struct metric *m)
 {
 	setup_resident(m);
 	make_vases(1, 1);
-	checked(syscall(NR_DETACH, 0, vid[0]), "vas_detach");
+	checked(vas_detach(0, vid[0]), "vas_detach");
 }
 
 static uint64_t run_attach(const struct metric *m, long ops)
@@ -303,15 +298,15 @@ static uint64_t run_attach(const struct metric *m, long ops)
 
 	(void)m;
 	for (long i = 0; i < ops; i++) {
-		checked(syscall(NR_ATTACH, 0, vid[0], O_RDWR), "vas_attach");
-		checked(syscall(NR_DETACH, 0, vid[0]), "vas_detach");
+		checked(vas_attach(0, vid[0], O_RDWR), "vas_attach");
+		checked(vas_detach(0, vid[0]), "vas_detach");
 	}
 	return now_ns() - start;
 }
 
 static void drop_attach(const struct metric *m)
 {
-	checked(syscall(NR_DELETE, vid[0]), "vas_delete");
+	checked(vas_delete(vid[0]), "vas_delete");
 	vases = 0;
 	drop_resident(m);
 }

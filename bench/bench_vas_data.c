@@ -18,18 +18,11 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
-#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
+#include <vas.h>
 
 #include "bench.h"
-#include "../include/uapi/linux/vas.h"
-
-enum {
-	NR_CREATE = 600, NR_DELETE, NR_FIND, NR_ATTACH, NR_DETACH, NR_SWITCH,
-	NR_SEG_CREATE = 609, NR_SEG_DELETE, NR_SEG_FIND, NR_SEG_ATTACH,
-};
 
 #define PARTS_MAX	64
 #define PART_BYTES	MIB
@@ -86,9 +79,9 @@ static void setup_switch(const struct metric *m)
 	window = (uint64_t *)VAS_WINDOW_START;
 	for (int i = 0; i < parts; i++) {
 		snprintf(name, sizeof(name), "part%d", i);
-		vid[i] = checked(syscall(NR_CREATE, name, 0600), "vas_create");
-		checked(syscall(NR_ATTACH, 0, vid[i], O_RDWR), "vas_attach");
-		checked(syscall(NR_SWITCH, vid[i]), "vas_switch");
+		vid[i] = checked(vas_create(name, 0600), "vas_create");
+		checked(vas_attach(0, vid[i], O_RDWR), "vas_attach");
+		checked(vas_switch(vid[i]), "vas_switch");
 		if (mmap((void *)window, PART_BYTES, PROT_READ | PROT_WRITE,
 			 MAP_SHARED | MAP_ANONYMOUS | MAP_FIXED, -1, 0) !=
 		    (void *)window)
@@ -103,8 +96,7 @@ static uint64_t run_switch(const struct metric *m, long ops)
 
 	(void)m;
 	for (long i = 0; i < ops; i++) {
-		checked(syscall(NR_SWITCH, vid[next_random() % parts]),
-			"vas_switch");
+		checked(vas_switch(vid[next_random() % parts]), "vas_switch");
 		update(window, i);
 	}
 	return now_ns() - start;
@@ -113,10 +105,10 @@ static uint64_t run_switch(const struct metric *m, long ops)
 static void drop_switch(const struct metric *m)
 {
 	(void)m;
-	checked(syscall(NR_SWITCH, 0), "vas_switch");
+	checked(vas_switch(0), "vas_switch");
 	for (int i = 0; i < parts; i++) {
-		checked(syscall(NR_DETACH, 0, vid[i]), "vas_detach");
-		checked(syscall(NR_DELETE, vid[i]), "vas_delete");
+		checked(vas_detach(0, vid[i]), "vas_detach");
+		checked(vas_delete(vid[i]), "vas_delete");
 	}
 }
 
@@ -320,9 +312,9 @@ static void answer(struct request *request)
 
 static int index_vas(const char *name, int type)
 {
-	int id = checked(syscall(NR_CREATE, name, 0600), "vas_create");
+	int id = checked(vas_create(name, 0600), "vas_create");
 
-	checked(syscall(NR_SEG_ATTACH, id, segment, type | VAS_SEG_LOCK),
+	checked(vas_seg_attach(id, segment, type | VAS_SEG_LOCK),
 		"vas_seg_attach");
 	return id;
 }
@@ -330,32 +322,31 @@ static int index_vas(const char *name, int type)
 static void attach_index(int client)
 {
 	(void)client;
-	checked(syscall(NR_ATTACH, 0, reader, O_RDWR), "vas_attach");
-	checked(syscall(NR_ATTACH, 0, writer, O_RDWR), "vas_attach");
+	checked(vas_attach(0, reader, O_RDWR), "vas_attach");
+	checked(vas_attach(0, writer, O_RDWR), "vas_attach");
 }
 
 static void setup_index(const struct metric *m)
 {
 	(void)m;
 	table = (struct slot *)VAS_WINDOW_START;
-	segment = checked(syscall(NR_SEG_CREATE, "index", VAS_WINDOW_START,
-				  VAS_WINDOW_START + INDEX_BYTES, 0600),
+	segment = checked(vas_seg_create("index", VAS_WINDOW_START,
+					 VAS_WINDOW_START + INDEX_BYTES, 0600),
 			  "vas_seg_create");
 	reader = index_vas("reader", O_RDONLY);
 	writer = index_vas("writer", O_RDWR);
-	checked(syscall(NR_ATTACH, 0, writer, O_RDWR), "vas_attach");
-	checked(syscall(NR_SWITCH, writer), "vas_switch");
+	checked(vas_attach(0, writer, O_RDWR), "vas_attach");
+	checked(vas_switch(writer), "vas_switch");
 	fill_index();
-	checked(syscall(NR_SWITCH, 0), "vas_switch");
-	checked(syscall(NR_DETACH, 0, writer), "vas_detach");
+	checked(vas_switch(0), "vas_switch");
+	checked(vas_detach(0, writer), "vas_detach");
 }
 
 static void ask_segment(struct request *request)
 {
-	checked(syscall(NR_SWITCH, request->write ? writer : reader),
-		"vas_switch");
+	checked(vas_switch(request->write ? writer : reader), "vas_switch");
 	answer(request);
-	checked(syscall(NR_SWITCH, 0), "vas_switch");
+	checked(vas_switch(0), "vas_switch");
 }
 
 static uint64_t run_index(const struct metric *m, long ops)
@@ -367,9 +358,9 @@ static uint64_t run_index(const struct metric *m, long ops)
 static void drop_index(const struct metric *m)
 {
 	(void)m;
-	checked(syscall(NR_DELETE, reader), "vas_delete");
-	checked(syscall(NR_DELETE, writer), "vas_delete");
-	checked(syscall(NR_SEG_DELETE, segment), "vas_seg_delete");
+	checked(vas_delete(reader), "vas_delete");
+	checked(vas_delete(writer), "vas_delete");
+	checked(vas_seg_delete(segment), "vas_seg_delete");
 }
 
 static int server_socket[CLIENTS][2], client_socket;

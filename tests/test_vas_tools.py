@@ -99,8 +99,9 @@ def test_readme_example(guest: Guest, tmp_path: Path) -> None:
     text = (REPO / "README.md").read_text()
     (tmp_path / "notes.c").write_text(text.split("```c\n")[1].split("```")[0])
     tools = REPO / "tools" / "vas"
-    subprocess.run(["gcc", "-static", "-Wall", "-Wextra", "-Werror", f"-I{tools}", "-o",
-                    tmp_path / "notes", tmp_path / "notes.c", tools / "libvas.c"], check=True)
+    subprocess.run(["gcc", "-static", "-Wall", "-Wextra", "-Werror", f"-I{tools}",
+                    f"-I{REPO}/include/uapi", "-o", tmp_path / "notes", tmp_path / "notes.c",
+                    tools / "libvas.c"], check=True)
     done = guest.run(["sh", "-ec", "/mnt/notes; /mnt/notes; vasctl delete notes"],
                      options=("--ro", f"{tmp_path}:/mnt"))
     assert done.code == 0, done.err

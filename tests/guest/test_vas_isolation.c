@@ -12,6 +12,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 
 #ifndef F_SEAL_FUTURE_WRITE
@@ -290,7 +291,7 @@ static void sealed_files(void)
 
 static int end_inside(void *id)
 {
-	return syscall(__NR_vas_switch, *(int *)id) != 0;
+	return vas_switch(*(int *)id) != 0;
 }
 
 /* What CLONE_CHILD_CLEARTID clears is where the thread was when it ended. */

@@ -170,7 +170,8 @@ static void attributes(void)
 static void as_stranger(int vid, int sid, bool may_read, bool may_write)
 {
 	pid_t child = fork_or_fail();
-	struct vas_attr attr = { .mode = 0666 };
+	struct vas_attr attr = { 0666, STRANGER, STRANGER };
+	struct vas_seg_attr seg_attr = { 0666, STRANGER, STRANGER };
 
 	if (child) {
 		wait_for(child);
@@ -199,23 +200,23 @@ static void as_stranger(int vid, int sid, bool may_read, bool may_write)
 		check_errno(vas_seg_attach(vid, sid, O_RDONLY), EACCES);
 		check_errno(vas_seg_detach(vid, sid), EACCES);
 	}
-	attr.user = STRANGER;
-	attr.group = STRANGER;
 	check_errno(vas_setattr(vid, &attr), EACCES);
-	check_errno(vas_seg_setattr(sid, &attr), EACCES);
+	check_errno(vas_seg_setattr(sid, &seg_attr), EACCES);
 	finish();
 }
 
 static void permissions(void)
 {
 	static const unsigned int modes[] = { 0600, 0604, 0602, 0606, 0660 };
+	struct vas_seg_attr seg_attr = {};
 	struct vas_attr attr = {};
 	int sid, vid = vas_with_segment("permissions", &sid);
 
 	for (unsigned int i = 0; i < sizeof(modes) / sizeof(modes[0]); i++) {
 		attr.mode = modes[i];
+		seg_attr.mode = modes[i];
 		check_call(vas_setattr(vid, &attr));
-		check_call(vas_seg_setattr(sid, &attr));
+		check_call(vas_seg_setattr(sid, &seg_attr));
 		as_stranger(vid, sid, modes[i] & 4, modes[i] & 2);
 	}
 	/* A stranger learns nothing of whether it is attached. */

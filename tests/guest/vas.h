@@ -1,129 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The system calls of first-class virtual address spaces, for the guest tests:
- * bare, so that each errno is the kernel's.
+ * What the tests of first-class virtual address spaces share. The calls are
+ * those of libvas, which passes on the kernel's errno as it is.
  */
 #ifndef TEST_VAS_H
 #define TEST_VAS_H
 
 #include "memory.h"
 
-#include <sys/syscall.h>
-
-#include "../../include/uapi/linux/vas.h"
-
-#ifndef __NR_vas_create
-#define __NR_vas_create		600
-#define __NR_vas_delete		601
-#define __NR_vas_find		602
-#define __NR_vas_attach		603
-#define __NR_vas_detach		604
-#define __NR_vas_switch		605
-#define __NR_active_vas		606
-#define __NR_vas_getattr	607
-#define __NR_vas_setattr	608
-#define __NR_vas_seg_create	609
-#define __NR_vas_seg_delete	610
-#define __NR_vas_seg_find	611
-#define __NR_vas_seg_attach	612
-#define __NR_vas_seg_detach	613
-#define __NR_vas_seg_getattr	614
-#define __NR_vas_seg_setattr	615
-#define __NR_vas_clone		616
-#define __NR_vas_seg_create_fd	617
-#endif
-
-static inline int vas_create(const char *name, mode_t mode)
-{
-	return syscall(__NR_vas_create, name, mode);
-}
-
-static inline int vas_delete(int vid)
-{
-	return syscall(__NR_vas_delete, vid);
-}
-
-static inline int vas_find(const char *name)
-{
-	return syscall(__NR_vas_find, name);
-}
-
-static inline int vas_attach(pid_t pid, int vid, int type)
-{
-	return syscall(__NR_vas_attach, pid, vid, type);
-}
-
-static inline int vas_detach(pid_t pid, int vid)
-{
-	return syscall(__NR_vas_detach, pid, vid);
-}
-
-static inline int vas_switch(int vid)
-{
-	return syscall(__NR_vas_switch, vid);
-}
-
-static inline int active_vas(void)
-{
-	return syscall(__NR_active_vas);
-}
-
-static inline int vas_getattr(int vid, void *attr)
-{
-	return syscall(__NR_vas_getattr, vid, attr);
-}
-
-static inline int vas_setattr(int vid, void *attr)
-{
-	return syscall(__NR_vas_setattr, vid, attr);
-}
-
-static inline int vas_seg_create(const char *name, unsigned long start,
-				 unsigned long end, mode_t mode)
-{
-	return syscall(__NR_vas_seg_create, name, start, end, mode);
-}
-
-static inline int vas_seg_delete(int sid)
-{
-	return syscall(__NR_vas_seg_delete, sid);
-}
-
-static inline int vas_seg_find(const char *name)
-{
-	return syscall(__NR_vas_seg_find, name);
-}
-
-static inline int vas_seg_attach(int vid, int sid, int type)
-{
-	return syscall(__NR_vas_seg_attach, vid, sid, type);
-}
-
-static inline int vas_seg_detach(int vid, int sid)
-{
-	return syscall(__NR_vas_seg_detach, vid, sid);
-}
-
-static inline int vas_seg_getattr(int sid, void *attr)
-{
-	return syscall(__NR_vas_seg_getattr, sid, attr);
-}
-
-static inline int vas_seg_setattr(int sid, void *attr)
-{
-	return syscall(__NR_vas_seg_setattr, sid, attr);
-}
-
-static inline int vas_clone(int vid, const char *name, mode_t mode)
-{
-	return syscall(__NR_vas_clone, vid, name, mode);
-}
-
-static inline int vas_seg_create_fd(const char *name, unsigned long start,
-				    unsigned long end, mode_t mode, int fd)
-{
-	return syscall(__NR_vas_seg_create_fd, name, start, end, mode, fd);
-}
+#include <vas.h>	/* that of libvas, not this file */
 
 #define WINDOW		VAS_WINDOW_START
 #define SEG_PAGES	16ul

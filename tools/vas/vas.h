@@ -10,32 +10,12 @@
 #define VAS_H
 
 #include <fcntl.h>
-#include <stddef.h>
+#include <linux/vas.h>
 #include <sys/types.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* A VAS owns the addresses from START to END. */
-#define VAS_WINDOW_START	0x200000000000UL
-#define VAS_WINDOW_END		0x400000000000UL
-#define VAS_NAME_MAX		255
-
-/* Flags beside O_RDONLY, O_WRONLY, O_RDWR and O_EXCL */
-#define VAS_MMAP_INSIDE		0x01000000
-
-struct vas_attr {
-	unsigned int mode;
-	unsigned int user;
-	unsigned int group;
-};
-
-struct vas_seg_attr {
-	unsigned int mode;
-	unsigned int user;
-	unsigned int group;
-};
 
 int vas_create(const char *name, mode_t mode);
 int vas_clone(int vid, const char *name, mode_t mode);
