@@ -76,6 +76,14 @@ static inline void die(const char *what)
 	exit(1);
 }
 
+/* For a call that gives less than 0 when it fails */
+static inline long checked(long result, const char *what)
+{
+	if (result < 0)
+		die(what);
+	return result;
+}
+
 /* For a result that must hold: errno says nothing about it */
 static inline void expect(int holds, const char *what)
 {
@@ -207,6 +215,12 @@ static inline void measure(const struct metric *m, long ops)
 		m->teardown(m);
 	printf("%s %.4f %s\n", m->name, us, m->unit);
 	fflush(stdout);
+}
+
+/* The number at the end of a metric's name */
+static inline long number_of(const struct metric *m)
+{
+	return atol(strrchr(m->name, '_') + 1);
 }
 
 static inline const struct metric *find_metric(const struct metric *metrics,

@@ -26,26 +26,13 @@
 #include <sys/syscall.h>
 #include <vas.h>
 
-#include "bench.h"
+#include "partner.h"
 
 #define DATA_PAGES	16
 #define VASES_MAX	500
 
 static int vid[VASES_MAX], vases, parent;
 static unsigned char *resident;
-
-/* The number at the end of a metric's name */
-static long number_of(const struct metric *m)
-{
-	return atol(strrchr(m->name, '_') + 1);
-}
-
-static long checked(long result, const char *what)
-{
-	if (result < 0)
-		die(what);
-	return result;
-}
 
 static void switch_to(int id)
 {
@@ -174,49 +161,38 @@ static void setup_null(const struct metric *m)
 }
 
 /* A round trip, which the other process's data comes back with. */
-static int to_child[2], to_parent[2];
-static pid_t child;
+static struct partner partner;
+static volatile unsigned char *own;
+
+static unsigned char own_data(unsigned char byte)
+{
+	(void)byte;
+	return *own;
+}
 
 static void setup_pipe(const struct metric *m)
 {
-	unsigned char byte, *own = map_anonymous(PAGE);
-
 	(void)m;
+	own = map_anonymous(PAGE);
 	*own = 7;
-	if (pipe(to_child) || pipe(to_parent))
-		die("pipe");
-	child = fork();
-	if (child < 0)
-		die("fork");
-	if (child)
-		return;
-	close(to_child[1]);
-	while (read(to_child[0], &byte, 1) == 1)
-		if (write(to_parent[1], own, 1) != 1)
-			_exit(1);
-	_exit(CHILD_STATUS);
+	partner = start_partner(own_data);
 }
 
 static uint64_t run_pipe(const struct metric *m, long ops)
 {
 	uint64_t start = now_ns();
-	unsigned char byte = 0;
 
 	(void)m;
-	for (long i = 0; i < ops; i++) {
-		if (write(to_child[1], &byte, 1) != 1 ||
-		    read(to_parent[0], &byte, 1) != 1)
-			die("pipe");
-		expect(byte == 7, "data of the other process");
-	}
+	for (long i = 0; i < ops; i++)
+		expect(ask_partner(&partner, 0) == 7,
+		       "data of the other process");
 	return now_ns() - start;
 }
 
 static void teardown_pipe(const struct metric *m)
 {
 	(void)m;
-	close(to_child[1]);
-	wait_for_child(child);
+	stop_partner(&partner);
 }
 
 static int memory_file[2];
@@ -264,7 +240,7 @@ static uint64_t run_create(const struct metric *m, long ops)
 
 	(void)m;
 	for (long i = 0; i < ops; i++) {
-		int id = checked(vas_create("bench", 0600), "create");
+		int id = checked(vas_create("bench", 0600), "vas_create");
 
 		checked(vas_attach(0, id, O_RDWR), "vas_attach");
 		switch_to(id);

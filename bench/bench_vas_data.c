@@ -31,13 +31,6 @@
 #define CLIENTS		4
 #define KEYS		(1 << 14)
 
-static long checked(long result, const char *what)
-{
-	if (result < 0)
-		die(what);
-	return result;
-}
-
 static uint64_t random_state = 88172645463325252ULL;
 
 /* xorshift64 (Marsaglia, 2003) */
@@ -65,17 +58,11 @@ static void update(volatile uint64_t *words, uint64_t seed)
 	}
 }
 
-/* The number at the end of a metric's name */
-static void count_parts(const struct metric *m)
-{
-	parts = atoi(strrchr(m->name, '_') + 1);
-}
-
 static void setup_switch(const struct metric *m)
 {
 	char name[16];
 
-	count_parts(m);
+	parts = number_of(m);
 	window = (uint64_t *)VAS_WINDOW_START;
 	for (int i = 0; i < parts; i++) {
 		snprintf(name, sizeof(name), "part%d", i);
@@ -128,7 +115,7 @@ static void serve_part(int fd)
 
 static void setup_process(const struct metric *m)
 {
-	count_parts(m);
+	parts = number_of(m);
 	for (int i = 0; i < parts; i++) {
 		checked(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, to_part[i]),
 			"socketpair");
@@ -177,7 +164,7 @@ static void show_part(int part)
 
 static void setup_remap(const struct metric *m)
 {
-	count_parts(m);
+	parts = number_of(m);
 	window = (uint64_t *)map_anonymous(PART_BYTES);
 	table_file = checked(memfd_create("table", 0), "memfd_create");
 	checked(ftruncate(table_file, parts * PART_BYTES), "ftruncate");
