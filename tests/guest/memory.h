@@ -163,6 +163,15 @@ static inline void unmap(void *p, size_t pages)
 	require_call(munmap(p, pages * PAGE) == 0);
 }
 
+/* Private memory in a VMA that cannot merge with its neighbours. */
+static inline char *map_apart(size_t pages)
+{
+	char *p = map_at(NULL, pages + 2, PROT_NONE, MAP_PRIVATE, -1, 0);
+
+	protect(p + PAGE, pages, PROT_READ | PROT_WRITE);
+	return p + PAGE;
+}
+
 static inline void fill_file(int fd, size_t pages,
 			     uint32_t first_tag)
 {

@@ -7,6 +7,7 @@
  * the end of a mapping, regions whose owner decides for himself, limits; and
  * about contents: new pages are zero, copies are copies, whoever else writes.
  */
+#include "files.h"
 #include "memory.h"
 
 #include <fcntl.h>
@@ -18,15 +19,6 @@
 #include <sys/syscall.h>
 
 #define MIB (1ul << 20)
-
-/* One page of the table that the VMA would else share with its neighbours. */
-static char *map_apart(size_t pages)
-{
-	char *p = map_at(NULL, pages + 2, PROT_NONE, MAP_PRIVATE, -1, 0);
-
-	protect(p + PAGE, pages, PROT_READ | PROT_WRITE);
-	return p + PAGE;
-}
 
 static void write_down(char *base, size_t pages, char value)
 {
@@ -107,33 +99,18 @@ static void not_where_access_is_random(void)
 	check(resident(base, 4096) == 1000, "%zu", resident(base, 4096));
 }
 
-static long status_kib(const char *file, const char *name)
-{
-	FILE *f = fopen(file, "r");
-	char line[256];
-	long value = -1, n;
-
-	require_call(f);
-	while (fgets(line, sizeof(line), f))
-		if (!strncmp(line, name, strlen(name)) &&
-		    sscanf(line + strlen(name), " %ld", &n) == 1)
-			value = n;
-	fclose(f);
-	return value;
-}
-
 static void reading_takes_no_memory(void)
 {
 	char *base = map_apart(4096);
-	long before = status_kib("/proc/self/status", "RssAnon:");
+	long before = number_in("/proc/self/status", "RssAnon:");
 	int sum = 0;
 
 	for (size_t i = 0; i < 4096; i++)
 		sum += *(volatile char *)(base + i * PAGE);
 	check(sum == 0, "sum %d", sum);
-	check(status_kib("/proc/self/status", "RssAnon:") < before + 512,
+	check(number_in("/proc/self/status", "RssAnon:") < before + 512,
 	      "RssAnon %ld, was %ld",
-	      status_kib("/proc/self/status", "RssAnon:"), before);
+	      number_in("/proc/self/status", "RssAnon:"), before);
 	/* and each of these pages is written on its own, or in a run */
 	write_pages(base, 2048, 3);
 	check_value(base, 2048, 3);
@@ -192,28 +169,7 @@ static void userfaultfd_is_asked_every_time(void)
 
 /* --- limits --- */
 
-static const char groups[] = "/sys/fs/cgroup";
-static const char group[] = "/sys/fs/cgroup/fault_around";
-
-static void write_to(const char *directory, const char *file, const char *text)
-{
-	char path[256];
-	int fd;
-
-	snprintf(path, sizeof(path), "%s/%s", directory, file);
-	fd = open(path, O_WRONLY);
-	require(fd >= 0 && write(fd, text, strlen(text)) > 0, "%s: %s", path,
-		strerror(errno));
-	close(fd);
-}
-
-static long group_number(const char *file, const char *name)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", group, file);
-	return status_kib(path, name);
-}
+#define GROUP "/sys/fs/cgroup/fault_around"
 
 /* Writes page after page until little of the limit is left. */
 static void fill_group(const char *limit_file, const char *event,
@@ -223,39 +179,39 @@ static void fill_group(const char *limit_file, const char *event,
 	char text[32], *base;
 	pid_t pid;
 
-	write_to(groups, "cgroup.subtree_control", "+memory");
-	require_call(mkdir(group, 0700) == 0);
+	write_text("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+	require_call(mkdir(GROUP, 0700) == 0);
 	snprintf(text, sizeof(text), "%ld", limit);
-	write_to(group, limit_file, text);
+	write_text(limit_file, text);
 
 	pid = fork_or_fail();
 	if (pid == 0) {
-		write_to(group, "cgroup.procs", "0");
+		write_text(GROUP "/cgroup.procs", "0");
 		base = map_apart(8192);
 		for (size_t i = 0; i < 8192; i++) {
 			base[i * PAGE] = 1;
-			if (group_number("memory.current", "") >
+			if (number_in(GROUP "/memory.current", "") >
 			    limit - pages_left * (long)PAGE)
 				break;
 		}
-		check(group_number("memory.events", event) == 0,
-		      "%s: %ld", event, group_number("memory.events", event));
+		check(number_in(GROUP "/memory.events", event) == 0,
+		      "%s: %ld", event, number_in(GROUP "/memory.events", event));
 		check(resident(base, 8192) > 2000, "%zu pages",
 		      resident(base, 8192));
 		finish();
 	}
 	wait_for(pid);
-	check(group_number("memory.events", "oom ") == 0, "oom");
-	check(group_number("memory.events", event) == 0, "%s: %ld", event,
-	      group_number("memory.events", event));
-	require_call(rmdir(group) == 0);
+	check(number_in(GROUP "/memory.events", "oom ") == 0, "oom");
+	check(number_in(GROUP "/memory.events", event) == 0, "%s: %ld", event,
+	      number_in(GROUP "/memory.events", event));
+	require_call(rmdir(GROUP) == 0);
 }
 
 static void never_into_the_limit_of_a_group(void)
 {
-	fill_group("memory.max", "max ", 16);
+	fill_group(GROUP "/memory.max", "max ", 16);
 	/* 64 pages are charged at once, and here that counts as a use */
-	fill_group("memory.high", "high ", 70);
+	fill_group(GROUP "/memory.high", "high ", 70);
 }
 
 static char *volatile stack_end;

@@ -7,6 +7,7 @@
  * Needs a kernel with fault injection (arch/um/kernel/tlb_inject.c). Only
  * tasks with make-it-fail set are hit.
  */
+#include "files.h"
 #include "memory.h"
 
 #include <sched.h>
@@ -15,38 +16,23 @@
 #define RW (PROT_READ | PROT_WRITE)
 #define ATTRIBUTE "/sys/kernel/debug/fail_um_host_call/"
 
-static void put(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-
-	require(fd >= 0, "%s: %s", path, strerror(errno));
-	require(write(fd, text, strlen(text)) == (ssize_t)strlen(text),
-		"%s: %s", path, strerror(errno));
-	close(fd);
-}
-
 /* The next calls made for tasks that ask for it fail, so many. */
 static void arm(const char *times)
 {
-	put(ATTRIBUTE "task-filter", "Y");
-	put(ATTRIBUTE "interval", "1");
-	put(ATTRIBUTE "probability", "100");
-	put(ATTRIBUTE "times", times);
+	write_text(ATTRIBUTE "task-filter", "Y");
+	write_text(ATTRIBUTE "interval", "1");
+	write_text(ATTRIBUTE "probability", "100");
+	write_text(ATTRIBUTE "times", times);
 }
 
 static bool spent(void)
 {
-	char left[16] = "";
-	int fd = open(ATTRIBUTE "times", O_RDONLY);
-
-	require_call(fd >= 0 && read(fd, left, sizeof(left) - 1) > 0);
-	close(fd);
-	return atoi(left) == 0;
+	return number_in(ATTRIBUTE "times", "") == 0;
 }
 
 static void ask_for_failure(void)
 {
-	put("/proc/self/make-it-fail", "1");
+	write_text("/proc/self/make-it-fail", "1");
 }
 
 static void handler(int sig)

@@ -10,6 +10,7 @@
  *
  * "evicted" needs as many host mappings as vm.max_map_count allows: 1 GiB.
  */
+#include "files.h"
 #include "memory.h"
 
 #include <sys/resource.h>
@@ -39,21 +40,6 @@ static unsigned long read_pages(const char *base, size_t pages)
 	for (size_t i = 0; i < pages; i++)
 		sum += *(const volatile unsigned char *)(base + i * PAGE);
 	return sum;
-}
-
-/* The number behind a name in a file of /proc, such as "VmLck:" */
-static long number(const char *file, const char *name)
-{
-	FILE *f = fopen(file, "r");
-	char line[256];
-	long value = -1;
-
-	require_call(f);
-	while (fgets(line, sizeof(line), f))
-		if (!strncmp(line, name, strlen(name)))
-			value = atol(line + strlen(name));
-	fclose(f);
-	return value;
 }
 
 /* A field of the VMA that starts at this address, from smaps */
@@ -95,26 +81,11 @@ static bool vma_flag(const void *start, const char *flag)
 	return strstr(text, word);
 }
 
-static void write_one(const char *file)
-{
-	FILE *f = fopen(file, "w");
-
-	require_call(f && fputs("1", f) >= 0 && fclose(f) == 0);
-}
-
 /* Counters of pages lag behind until each CPU has said what it knows. */
 static void drain(void)
 {
-	write_one("/proc/sys/vm/drop_caches");
-	write_one("/proc/sys/vm/stat_refresh");
-}
-
-static char *map_apart(size_t pages)
-{
-	char *p = map_at(NULL, pages + 2, PROT_NONE, MAP_PRIVATE, -1, 0);
-
-	protect(p + PAGE, pages, PROT_READ | PROT_WRITE);
-	return p + PAGE;
+	write_text("/proc/sys/vm/drop_caches", "1");
+	write_text("/proc/sys/vm/stat_refresh", "1");
 }
 
 /* So that there is experience of sequences when the region comes */
@@ -227,30 +198,30 @@ static void counters_are_right(void)
 	char *base = map_apart(4096);
 
 	drain();
-	meminfo_locked = number("/proc/meminfo", "Mlocked:");
-	unevictable = number("/proc/meminfo", "Unevictable:");
+	meminfo_locked = number_in("/proc/meminfo", "Mlocked:");
+	unevictable = number_in("/proc/meminfo", "Unevictable:");
 	lock_on_fault(base, 4096);
-	check(number("/proc/self/status", "VmLck:") == 4096 * KIB_PER_PAGE,
-	      "VmLck %ld", number("/proc/self/status", "VmLck:"));
+	check(number_in("/proc/self/status", "VmLck:") == 4096 * KIB_PER_PAGE,
+	      "VmLck %ld", number_in("/proc/self/status", "VmLck:"));
 	check(vma_number(base, "Locked:") == 0, "Locked");
 	check(vma_flag(base, "lo") && vma_flag(base, "lf"), "flags");
 	write_pages(base, 1000, 1);
 	check(vma_number(base, "Locked:") == 1000 * KIB_PER_PAGE, "Locked %ld",
 	      vma_number(base, "Locked:"));
 	drain();
-	check(number("/proc/meminfo", "Mlocked:") - meminfo_locked ==
+	check(number_in("/proc/meminfo", "Mlocked:") - meminfo_locked ==
 	      1000 * KIB_PER_PAGE, "Mlocked %ld, was %ld",
-	      number("/proc/meminfo", "Mlocked:"), meminfo_locked);
-	check(number("/proc/meminfo", "Unevictable:") - unevictable ==
+	      number_in("/proc/meminfo", "Mlocked:"), meminfo_locked);
+	check(number_in("/proc/meminfo", "Unevictable:") - unevictable ==
 	      1000 * KIB_PER_PAGE, "Unevictable %ld, was %ld",
-	      number("/proc/meminfo", "Unevictable:"), unevictable);
+	      number_in("/proc/meminfo", "Unevictable:"), unevictable);
 
 	require_call(munlock(base, 4096 * PAGE) == 0);
 	check(!vma_flag(base, "lo") && !vma_flag(base, "lf"), "flags");
-	check(number("/proc/self/status", "VmLck:") == 0, "VmLck");
+	check(number_in("/proc/self/status", "VmLck:") == 0, "VmLck");
 	drain();
-	check(number("/proc/meminfo", "Mlocked:") == meminfo_locked,
-	      "Mlocked %ld, was %ld", number("/proc/meminfo", "Mlocked:"),
+	check(number_in("/proc/meminfo", "Mlocked:") == meminfo_locked,
+	      "Mlocked %ld, was %ld", number_in("/proc/meminfo", "Mlocked:"),
 	      meminfo_locked);
 	check(resident(base, 4096) == 1000, "%zu", resident(base, 4096));
 }
@@ -272,7 +243,7 @@ static void populate_leaves_all_resident(void)
 		      vma_number(file, "Rss:"));
 		check(!vma_flag(anonymous, "lo") && !vma_flag(file, "lo"),
 		      "flags");
-		check(number("/proc/self/status", "VmLck:") == 0, "VmLck");
+		check(number_in("/proc/self/status", "VmLck:") == 0, "VmLck");
 	}
 }
 
@@ -306,7 +277,7 @@ static void droppable_is_not_populated(void)
 
 static long evictions(void)
 {
-	return number("/sys/kernel/debug/um_tlb/stats", "evictions");
+	return number_in("/sys/kernel/debug/um_tlb/stats", "evictions");
 }
 
 /* Every other page: no two of them can share a mapping of the host. */

@@ -5,6 +5,7 @@
  * call is made once). The call must then give a proper errno and have changed
  * nothing, or have done all of it.
  */
+#include "files.h"
 #include "vas.h"
 
 #define HEAP	(WINDOW + 0x1000000ul)
@@ -12,18 +13,13 @@
 
 static int fail_nth = -1;
 
-static void write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-
-	if (fd < 0)
-		return;
-	require_call(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	close(fd);
-}
-
 static void set_up(void)
 {
+	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR);
+	if (fail_nth < 0) {
+		ktap_note("no fail-nth: each call is made once\n");
+		return;
+	}
 	write_text("/sys/kernel/debug/failslab/ignore-gfp-wait", "N");
 	write_text("/sys/kernel/debug/fail_page_alloc/ignore-gfp-wait", "N");
 	write_text("/sys/kernel/debug/fail_page_alloc/ignore-gfp-highmem", "N");
@@ -31,9 +27,6 @@ static void set_up(void)
 	write_text("/sys/kernel/debug/failslab/verbose", "0");
 	write_text("/sys/kernel/debug/fail_page_alloc/verbose", "0");
 	write_text("/sys/kernel/debug/fail_usercopy/verbose", "0");
-	fail_nth = open("/proc/thread-self/fail-nth", O_RDWR);
-	if (fail_nth < 0)
-		ktap_note("no fail-nth: each call is made once\n");
 }
 
 static void arm(int nth)

@@ -3,6 +3,7 @@
  * What a thread sees inside of a VAS: isolation, sharing, memory of its own,
  * system calls with window addresses, and what others see of a change.
  */
+#include "files.h"
 #include "vas.h"
 
 #include <sys/uio.h>
@@ -554,18 +555,6 @@ static void proc_maps(void)
 	check_call(vas_seg_delete(sid));
 }
 
-static void read_proc(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY);
-	ssize_t n;
-
-	require(fd >= 0, "%s: %s", path, strerror(errno));
-	n = read(fd, text, size - 1);
-	require(n >= 0, "%s: %s", path, strerror(errno));
-	text[n] = 0;
-	close(fd);
-}
-
 static void proc_folder(void)
 {
 	int sid, vid = vas_with_segment("folder", &sid);
@@ -579,18 +568,18 @@ static void proc_folder(void)
 	snprintf(path, sizeof(path), "/proc/self/vas/%d/status", vid);
 	snprintf(expected, sizeof(expected), "pid:\t%d\nvid:\t%d\ntype:\trw\n",
 		 (int)getpid(), vid);
-	read_proc(path, text, sizeof(text));
+	read_text(path, text, sizeof(text));
 	check(!strcmp(text, expected), "status: %s", text);
 
 	snprintf(path, sizeof(path), "/proc/self/vas/%d/maps", vid);
-	read_proc(path, text, sizeof(text));
+	read_text(path, text, sizeof(text));
 	check(strstr(text, "200000000000-200000010000 rw-s") &&
 	      strstr(text, "[v:-]"), "the segment is missing: %s", text);
 	check(strstr(text, "200040000000-200040003000 rw-s") &&
 	      strstr(text, "[v:a]"), "own memory is missing: %s", text);
 
 	snprintf(path, sizeof(path), "/proc/self/vas/%d/vas/name", vid);
-	read_proc(path, text, sizeof(text));
+	read_text(path, text, sizeof(text));
 	check(!strncmp(text, "folder.", 7), "name: %s", text);
 
 	status = open("/proc/self/vas/999999/status", O_RDONLY);

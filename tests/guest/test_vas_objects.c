@@ -3,6 +3,7 @@
  * VASes and segments as objects: names, ids, owners and permissions, limits,
  * sysfs, and each errno of the calls that do not need a thread inside.
  */
+#include "files.h"
 #include "vas.h"
 
 #include <dirent.h>
@@ -352,27 +353,13 @@ static void attach_to_another(void)
 	check_call(vas_delete(vid));
 }
 
-static bool read_text(const char *path, char *text, size_t size)
-{
-	int fd = open(path, O_RDONLY);
-	ssize_t n;
-
-	if (fd < 0)
-		return false;
-	n = read(fd, text, size - 1);
-	close(fd);
-	text[n > 0 ? n : 0] = 0;
-	return n >= 0;
-}
-
 static void check_file(const char *folder, int id, const char *file,
 		       const char *expected)
 {
 	char path[128], text[300];
 
 	snprintf(path, sizeof(path), "/sys/kernel/%s/%d/%s", folder, id, file);
-	require(read_text(path, text, sizeof(text)), "%s: %s", path,
-		strerror(errno));
+	read_text(path, text, sizeof(text));
 	check(!strcmp(text, expected), "%s: %s", path, text);
 }
 
@@ -395,15 +382,6 @@ static void sysfs(void)
 	check_call(vas_seg_delete(sid));
 	snprintf(path, sizeof(path), "/sys/kernel/vas/%d", vid);
 	check(access(path, F_OK) && errno == ENOENT, "%s is still there", path);
-}
-
-static void write_text(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY);
-
-	require(fd >= 0, "%s: %s", path, strerror(errno));
-	require_call(write(fd, text, strlen(text)) == (ssize_t)strlen(text));
-	close(fd);
 }
 
 static void limits(void)
