@@ -6,7 +6,7 @@
  * nothing, or have done all of it.
  */
 #include "files.h"
-#include "vas.h"
+#include "vas_test.h"
 
 #define HEAP	(WINDOW + 0x1000000ul)
 #define TURNS	400

@@ -4,7 +4,7 @@
  * the kernel uses for it, whatever call that is given to, and not by a range
  * that is too long. And what the kernel does at window addresses on its own.
  */
-#include "vas.h"
+#include "vas_test.h"
 
 #include <linux/userfaultfd.h>
 #include <poll.h>

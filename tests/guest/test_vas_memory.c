@@ -4,7 +4,7 @@
  * system calls with window addresses, and what others see of a change.
  */
 #include "files.h"
-#include "vas.h"
+#include "vas_test.h"
 
 #include <sys/uio.h>
 #include <sys/ptrace.h>

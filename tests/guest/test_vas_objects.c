@@ -4,7 +4,7 @@
  * sysfs, and each errno of the calls that do not need a thread inside.
  */
 #include "files.h"
-#include "vas.h"
+#include "vas_test.h"
 
 #include <dirent.h>
 #include <sched.h>

@@ -11,7 +11,7 @@
  *
  *	test_vas_random [SECONDS [SEED]]
  */
-#include "vas.h"
+#include "vas_test.h"
 
 #include <pthread.h>
 #include <sched.h>

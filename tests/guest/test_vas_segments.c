@@ -3,7 +3,7 @@
  * What SpaceJMP had and the patches of 2017 dropped: segments whose lock is
  * taken by the switch, and clones of a VAS.
  */
-#include "vas.h"
+#include "vas_test.h"
 
 #include <pthread.h>
 

@@ -3,7 +3,7 @@
  * Threads, processes and signals across address spaces: who is where, what
  * fork, vfork, exec and exit do, futexes, and many of them at once.
  */
-#include "vas.h"
+#include "vas_test.h"
 
 #include <linux/futex.h>
 #include <pthread.h>

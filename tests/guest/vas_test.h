@@ -3,12 +3,12 @@
  * What the tests of first-class virtual address spaces share. The calls are
  * those of libvas, which passes on the kernel's errno as it is.
  */
-#ifndef TEST_VAS_H
-#define TEST_VAS_H
+#ifndef VAS_TEST_H
+#define VAS_TEST_H
 
 #include "memory.h"
 
-#include <vas.h>	/* that of libvas, not this file */
+#include <vas.h>
 
 #define WINDOW		VAS_WINDOW_START
 #define SEG_PAGES	16ul
