@@ -39,15 +39,19 @@ static void arm(int nth)
 	require_call(pwrite(fail_nth, text, strlen(text), 0) > 0);
 }
 
-/* Whether something was made to fail since arm(). */
+/*
+ * Whether something was made to fail since arm(). If nothing was, it can be one
+ * of the two copies here that fails.
+ */
 static bool disarm(void)
 {
 	char text[16] = "1";
 
 	if (fail_nth < 0)
 		return false;
-	require_call(pread(fail_nth, text, sizeof(text) - 1, 0) > 0);
-	require_call(pwrite(fail_nth, "0", 1, 0) == 1);
+	require_call(pread(fail_nth, text, sizeof(text) - 1, 0) > 0 ||
+		     errno == EFAULT);
+	require_call(pwrite(fail_nth, "0", 1, 0) == 1 || errno == EFAULT);
 	return atoi(text) == 0;
 }
 
