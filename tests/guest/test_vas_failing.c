@@ -8,7 +8,6 @@
 #include "files.h"
 #include "vas_test.h"
 
-#define HEAP	(WINDOW + 0x1000000ul)
 #define TURNS	400
 
 static int fail_nth = -1;
@@ -240,8 +239,7 @@ static void create_and_clone(void)
 	every_failure("seg_create", call_seg_create, undo_seg_create,
 		      no_such_segment);
 	every_failure("clone", call_clone, undo_create, no_such_vas);
-	drop_vas(vid);
-	check_call(vas_seg_delete(sid));
+	drop_with_segment(vid, sid);
 }
 
 static void attach_and_switch(void)
@@ -276,13 +274,10 @@ static void memory_inside(void)
 	drop_vas(vid);
 }
 
-int main(void)
-{
-	static const struct ktap_case cases[] = {
-		{ "create and clone", create_and_clone, 0 },
-		{ "attach and switch", attach_and_switch, 0 },
-		{ "memory inside", memory_inside, 0 },
-	};
+static const struct ktap_case cases[] = {
+	{ "create and clone", create_and_clone, 0 },
+	{ "attach and switch", attach_and_switch, 0 },
+	{ "memory inside", memory_inside, 0 },
+};
 
-	return KTAP_MAIN(cases);
-}
+KTAP_TESTS(cases)

@@ -45,8 +45,7 @@ static void still_as_they_were(void)
 		check(*word_at(WINDOW) == i + 1u, "changed: %lu",
 		      *word_at(WINDOW));
 		check(can_write(at(WINDOW)), "not writable any more");
-		drop_vas(vid[i]);
-		check_call(vas_seg_delete(sid[i]));
+		drop_with_segment(vid[i], sid[i]);
 	}
 }
 
@@ -319,19 +318,16 @@ static void thread_id_inside(void)
 	check_call(vas_delete(id));
 }
 
-int main(void)
-{
-	static const struct ktap_case cases[] = {
-		{ "calls on mappings", calls_on_mappings, 0 },
-		{ "reads and writes", reads_and_writes, 0 },
-		{ "other ways to memory", other_ways_to_memory, 0 },
-		{ "userfaultfd", user_faults, 0 },
-		{ "long ranges", long_ranges, 0 },
-		{ "a tracer", tracer, 0 },
-		{ "PROCMAP_QUERY", query_of_maps, 0 },
-		{ "sealed files", sealed_files, 0 },
-		{ "thread id inside", thread_id_inside, 0 },
-	};
+static const struct ktap_case cases[] = {
+	{ "calls on mappings", calls_on_mappings, 0 },
+	{ "reads and writes", reads_and_writes, 0 },
+	{ "other ways to memory", other_ways_to_memory, 0 },
+	{ "userfaultfd", user_faults, 0 },
+	{ "long ranges", long_ranges, 0 },
+	{ "a tracer", tracer, 0 },
+	{ "PROCMAP_QUERY", query_of_maps, 0 },
+	{ "sealed files", sealed_files, 0 },
+	{ "thread id inside", thread_id_inside, 0 },
+};
 
-	return KTAP_MAIN(cases);
-}
+KTAP_TESTS(cases)

@@ -11,8 +11,6 @@
 #include <sys/shm.h>
 #include <sys/prctl.h>
 
-#define HEAP	(WINDOW + 0x40000000ul)
-
 /* Every thread is in the address space that it was put into, and no other. */
 static void isolation(void)
 {
@@ -39,10 +37,8 @@ static void isolation(void)
 		}
 	require_call(vas_switch(0) == 0);
 	check(!can_read(at(WINDOW)), "the window is open outside of all VASes");
-	for (int i = 0; i < 3; i++) {
-		drop_vas(vid[i]);
-		check_call(vas_seg_delete(sid[i]));
-	}
+	for (int i = 0; i < 3; i++)
+		drop_with_segment(vid[i], sid[i]);
 }
 
 /* Flaw 3: pages first touched inside of a VAS were not all carried back. */
@@ -68,8 +64,7 @@ static void memory_outlives_the_process(void)
 		check(page_is(at(WINDOW + p * PAGE), 100 + p), "page %lu", p);
 		check(page_is(at(HEAP + p * PAGE), 200 + p), "page %lu", p);
 	}
-	drop_vas(vid);
-	check_call(vas_seg_delete(sid));
+	drop_with_segment(vid, sid);
 }
 
 static volatile int *shared_flags;
@@ -139,8 +134,7 @@ static void coherence(void)
 	/* What was unmapped is gone, also when it is mapped again. */
 	map_here(HEAP, 2);
 	check(page_is(at(HEAP), 0), "old contents came back");
-	drop_vas(vid);
-	check_call(vas_seg_delete(sid));
+	drop_with_segment(vid, sid);
 }
 
 /* Flaw 2: a region that grew, was split or merged broke the next switch. */
@@ -199,8 +193,7 @@ static void read_only(void)
 	check_errno(munmap(at(HEAP), PAGE), EACCES);
 	check_errno(mprotect(at(HEAP), PAGE, PROT_READ | PROT_WRITE), EACCES);
 	check_errno((long)mremap(at(HEAP), PAGE, 2 * PAGE, 0), EACCES);
-	drop_vas(vid);
-	check_call(vas_seg_delete(sid));
+	drop_with_segment(vid, sid);
 }
 
 static void read_only_segment(void)
@@ -223,8 +216,7 @@ static void read_only_segment(void)
 	check_call(vas_seg_detach(vid, sid));
 	check(!can_read(at(WINDOW)), "still there after detach");
 	drop_vas(vid);
-	drop_vas(writer);
-	check_call(vas_seg_delete(sid));
+	drop_with_segment(writer, sid);
 }
 
 static bool in_window(const void *p)
@@ -369,10 +361,8 @@ static void calls_with_window_addresses(void)
 	enter(vid[0]);
 	check(!memcmp(text, "abcdefghij", 11), "the other VAS lost something");
 
-	for (int i = 0; i < 2; i++) {
-		drop_vas(vid[i]);
-		check_call(vas_seg_delete(sid[i]));
-	}
+	for (int i = 0; i < 2; i++)
+		drop_with_segment(vid[i], sid[i]);
 }
 
 /* Process memory is one and the same in all views, whatever happens to it. */
@@ -551,8 +541,7 @@ static void proc_maps(void)
 			found = true;
 	fclose(maps);
 	check(found, "the segment is not in /proc/self/maps");
-	drop_vas(vid);
-	check_call(vas_seg_delete(sid));
+	drop_with_segment(vid, sid);
 }
 
 static void proc_folder(void)
@@ -615,8 +604,7 @@ static void segment_of_a_file(void)
 	memcpy(at(WINDOW + PAGE), "hello", 6);
 	check(pread(fd, text, 6, PAGE) == 6 && !strcmp(text, "hello"),
 	      "the file has not got it");
-	drop_vas(vid);
-	check_call(vas_seg_delete(sid));
+	drop_with_segment(vid, sid);
 
 	/* The next one, after a reboot perhaps. */
 	sid = vas_seg_create_fd("fileseg", WINDOW, WINDOW + 4 * PAGE, 0600,
@@ -628,8 +616,7 @@ static void segment_of_a_file(void)
 	attach_self(vid);
 	enter(vid);
 	check(!strcmp(at(WINDOW + PAGE), "hello"), "the segment has not got it");
-	drop_vas(vid);
-	check_call(vas_seg_delete(sid));
+	drop_with_segment(vid, sid);
 	unlink("/tmp/vas-segment");
 }
 
@@ -676,29 +663,26 @@ static void attach_again_and_again(void)
 	check_call(vas_seg_delete(sid));
 }
 
-int main(void)
-{
-	static const struct ktap_case cases[] = {
-		{ "isolation", isolation, 0 },
-		{ "memory outlives the process", memory_outlives_the_process, 0 },
-		{ "coherence", coherence, 0 },
-		{ "regions change shape", regions_change_shape, 0 },
-		{ "read-only", read_only, 0 },
-		{ "read-only segment", read_only_segment, 0 },
-		{ "rules for mapping", mapping_rules, 0 },
-		{ "grow and shrink", grow_and_shrink, 0 },
-		{ "calls with window addresses", calls_with_window_addresses, 0 },
-		{ "common memory", common_memory, 0 },
-		{ "copy on write in all views", copy_on_write_in_all_views, 0 },
-		{ "shared through swap and fork",
-		  shared_through_swap_and_fork, 0 },
-		{ "ptrace and process_vm_readv", ptrace_and_process_vm, 0 },
-		{ "proc maps", proc_maps, 0 },
-		{ "proc folder", proc_folder, 0 },
-		{ "segment of a file", segment_of_a_file, 0 },
-		{ "mmap inside", mmap_inside, 0 },
-		{ "attach again and again", attach_again_and_again, 0 },
-	};
+static const struct ktap_case cases[] = {
+	{ "isolation", isolation, 0 },
+	{ "memory outlives the process", memory_outlives_the_process, 0 },
+	{ "coherence", coherence, 0 },
+	{ "regions change shape", regions_change_shape, 0 },
+	{ "read-only", read_only, 0 },
+	{ "read-only segment", read_only_segment, 0 },
+	{ "rules for mapping", mapping_rules, 0 },
+	{ "grow and shrink", grow_and_shrink, 0 },
+	{ "calls with window addresses", calls_with_window_addresses, 0 },
+	{ "common memory", common_memory, 0 },
+	{ "copy on write in all views", copy_on_write_in_all_views, 0 },
+	{ "shared through swap and fork",
+	  shared_through_swap_and_fork, 0 },
+	{ "ptrace and process_vm_readv", ptrace_and_process_vm, 0 },
+	{ "proc maps", proc_maps, 0 },
+	{ "proc folder", proc_folder, 0 },
+	{ "segment of a file", segment_of_a_file, 0 },
+	{ "mmap inside", mmap_inside, 0 },
+	{ "attach again and again", attach_again_and_again, 0 },
+};
 
-	return KTAP_MAIN(cases);
-}
+KTAP_TESTS(cases)

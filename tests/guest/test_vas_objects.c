@@ -481,24 +481,21 @@ static void many_attachments(void)
 	}
 }
 
-int main(void)
-{
-	static const struct ktap_case cases[] = {
-		{ "names", names, 0 },
-		{ "name up to the end of memory", name_up_to_the_end_of_memory, 0 },
-		{ "names are unique among threads",
-		  names_are_unique_among_threads, 0 },
-		{ "segments", segments, 0 },
-		{ "attributes", attributes, 0 },
-		{ "permissions", permissions, 0 },
-		{ "own objects", own_objects, 0 },
-		{ "errors of attach and detach", attach_errors, 0 },
-		{ "attach to another process", attach_to_another, 0 },
-		{ "sysfs", sysfs, 0 },
-		{ "limits", limits, 0 },
-		{ "ipc namespace", ipc_namespace, 0 },
-		{ "as many attachments as there are slots", many_attachments, 0 },
-	};
+static const struct ktap_case cases[] = {
+	{ "names", names, 0 },
+	{ "name up to the end of memory", name_up_to_the_end_of_memory, 0 },
+	{ "names are unique among threads",
+	  names_are_unique_among_threads, 0 },
+	{ "segments", segments, 0 },
+	{ "attributes", attributes, 0 },
+	{ "permissions", permissions, 0 },
+	{ "own objects", own_objects, 0 },
+	{ "errors of attach and detach", attach_errors, 0 },
+	{ "attach to another process", attach_to_another, 0 },
+	{ "sysfs", sysfs, 0 },
+	{ "limits", limits, 0 },
+	{ "ipc namespace", ipc_namespace, 0 },
+	{ "as many attachments as there are slots", many_attachments, 0 },
+};
 
-	return KTAP_MAIN(cases);
-}
+KTAP_TESTS(cases)

@@ -7,8 +7,6 @@
 
 #include <pthread.h>
 
-#define HEAP	(WINDOW + 0x40000000ul)
-
 struct counter {
 	uint64_t first;
 	uint64_t second;
@@ -64,8 +62,7 @@ static void writers_take_turns(void)
 	enter(vid);
 	check(the_counter->first == WRITERS * ROUNDS, "%lu",
 	      the_counter->first);
-	drop_vas(vid);
-	check_call(vas_seg_delete(sid));
+	drop_with_segment(vid, sid);
 }
 
 static pthread_barrier_t meet;
@@ -91,8 +88,7 @@ static void readers_share(void)
 					     (void *)(intptr_t)vid));
 	for (int i = 0; i < 3; i++)
 		pthread_join(thread[i], NULL);
-	drop_vas(vid);
-	check_call(vas_seg_delete(sid));
+	drop_with_segment(vid, sid);
 }
 
 /* An owner that ends, execs or is killed gives its locks back. */
@@ -133,8 +129,7 @@ static void locks_of_the_dead(void)
 		waitpid(holder, NULL, 0);
 		wait_for(waiter);
 	}
-	drop_vas(vid);
-	check_call(vas_seg_delete(sid));
+	drop_with_segment(vid, sid);
 }
 
 /* Waiting for a lock can be killed, and leaves nothing behind. */
@@ -159,8 +154,7 @@ static void killed_waiter(void)
 	}
 	enter(0);
 	enter(vid);
-	drop_vas(vid);
-	check_call(vas_seg_delete(sid));
+	drop_with_segment(vid, sid);
 }
 
 /* Two segments, two VASes which have both, threads that go back and forth. */
@@ -198,8 +192,7 @@ static void no_deadlock(void)
 	check(*word_at(WINDOW) == 900 && *word_at(WINDOW + PAGE) == 900,
 	      "%lu %lu", *word_at(WINDOW), *word_at(WINDOW + PAGE));
 	drop_vas(pair[0]);
-	drop_vas(pair[1]);
-	check_call(vas_seg_delete(one));
+	drop_with_segment(pair[1], one);
 	check_call(vas_seg_delete(two));
 }
 
@@ -221,8 +214,7 @@ static void new_thread_has_no_lock(void)
 	require_call(!pthread_create(&thread, NULL, starts_outside, NULL));
 	pthread_join(thread, NULL);
 	check(active_vas() == vid, "moved");
-	drop_vas(vid);
-	check_call(vas_seg_delete(sid));
+	drop_with_segment(vid, sid);
 }
 
 static void clone_copies_and_shares(void)
@@ -263,8 +255,7 @@ static void clone_copies_and_shares(void)
 	check_errno(vas_seg_delete(sid), EBUSY);
 	enter(copy);
 	check(page_is(at(HEAP), 300), "the copy went with the original");
-	drop_vas(copy);
-	check_call(vas_seg_delete(sid));
+	drop_with_segment(copy, sid);
 }
 
 static void clone_permissions(void)
@@ -319,26 +310,22 @@ static void files_that_cannot_be_used(void)
 			       memory, 0), EOPNOTSUPP);
 	map_here(WINDOW, 1);
 	check(can_write(at(WINDOW)), "a VAS with such a file is not usable");
-	drop_vas(vid);
-	check_call(vas_seg_delete(sid));
+	drop_with_segment(vid, sid);
 	close(proc);
 	close(device);
 	close(memory);
 }
 
-int main(void)
-{
-	static const struct ktap_case cases[] = {
-		{ "writers take turns", writers_take_turns, 0 },
-		{ "readers share", readers_share, 0 },
-		{ "locks of the dead", locks_of_the_dead, 0 },
-		{ "killed waiter", killed_waiter, 0 },
-		{ "no deadlock", no_deadlock, 0 },
-		{ "a new thread has no lock", new_thread_has_no_lock, 0 },
-		{ "files that cannot be used", files_that_cannot_be_used, 0 },
-		{ "clone copies and shares", clone_copies_and_shares, 0 },
-		{ "permissions of clone", clone_permissions, 0 },
-	};
+static const struct ktap_case cases[] = {
+	{ "writers take turns", writers_take_turns, 0 },
+	{ "readers share", readers_share, 0 },
+	{ "locks of the dead", locks_of_the_dead, 0 },
+	{ "killed waiter", killed_waiter, 0 },
+	{ "no deadlock", no_deadlock, 0 },
+	{ "a new thread has no lock", new_thread_has_no_lock, 0 },
+	{ "files that cannot be used", files_that_cannot_be_used, 0 },
+	{ "clone copies and shares", clone_copies_and_shares, 0 },
+	{ "permissions of clone", clone_permissions, 0 },
+};
 
-	return KTAP_MAIN(cases);
-}
+KTAP_TESTS(cases)

@@ -12,8 +12,6 @@
 #include <sys/syscall.h>
 #include <ucontext.h>
 
-#define HEAP	(WINDOW + 0x10000000ul)
-
 static volatile bool stop;
 
 /* Each thread is where it wants to be, and finds its own numbers there. */
@@ -67,10 +65,8 @@ static void threads_switch_on_their_own(void)
 		pthread_join(thread[i], NULL);
 		check(worker[i].rounds > 10, "%lu rounds", worker[i].rounds);
 	}
-	for (int i = 0; i < 4; i++) {
-		drop_vas(vid[i]);
-		check_call(vas_seg_delete(sid[i]));
-	}
+	for (int i = 0; i < 4; i++)
+		drop_with_segment(vid[i], sid[i]);
 }
 
 static int inherited;
@@ -93,8 +89,7 @@ static void a_new_thread_starts_inside(void)
 	require_call(!pthread_create(&thread, NULL, where_am_i, (void *)42));
 	pthread_join(thread, NULL);
 	check(inherited == vid, "it started in %d", inherited);
-	drop_vas(vid);
-	check_call(vas_seg_delete(sid));
+	drop_with_segment(vid, sid);
 }
 
 static pthread_barrier_t meet;
@@ -151,8 +146,7 @@ static void fork_starts_outside(void)
 	wait_for(child);
 	check(active_vas() == vid, "the parent moved");
 	check(*word_at(WINDOW) == 2, "a copy, not the VAS");
-	drop_vas(vid);
-	check_call(vas_seg_delete(sid));
+	drop_with_segment(vid, sid);
 }
 
 static void failing_fork(void)
@@ -316,8 +310,7 @@ static void futexes(void)
 	      strerror(errno));
 	wait_for(child);
 	drop_vas(vid);
-	drop_vas(other);
-	check_call(vas_seg_delete(sid));
+	drop_with_segment(other, sid);
 }
 
 /* A robust mutex in the VAS whose owner dies inside. */
@@ -343,8 +336,7 @@ static void robust_mutex(void)
 	}
 	wait_for(child);
 	check(pthread_mutex_lock(mutex) == EOWNERDEAD, "not told of the death");
-	drop_vas(vid);
-	check_call(vas_seg_delete(sid));
+	drop_with_segment(vid, sid);
 }
 
 static volatile int signals;
@@ -592,25 +584,22 @@ static void threads_unmap_at_once(void)
 		pthread_join(thread[i], NULL);
 }
 
-int main(void)
-{
-	static const struct ktap_case cases[] = {
-		{ "threads switch on their own", threads_switch_on_their_own, 0 },
-		{ "a new thread starts inside", a_new_thread_starts_inside, 0 },
-		{ "no detach under a thread", no_detach_under_a_thread, 0 },
-		{ "fork starts outside", fork_starts_outside, 0 },
-		{ "failing fork", failing_fork, 0 },
-		{ "vfork and exec", vfork_and_exec, 0 },
-		{ "exec inside", exec_inside, 0 },
-		{ "killed inside", killed_inside, 0 },
-		{ "futexes", futexes, 0 },
-		{ "robust mutex", robust_mutex, 0 },
-		{ "signal stack inside", signal_stack_inside, 0 },
-		{ "the clock ticks inside", the_clock_ticks_inside, 0 },
-		{ "two threads grow the heap", two_threads_grow_the_heap, 0 },
-		{ "everything at once", everything_at_once, 0 },
-		{ "threads unmap at once", threads_unmap_at_once, 0 },
-	};
+static const struct ktap_case cases[] = {
+	{ "threads switch on their own", threads_switch_on_their_own, 0 },
+	{ "a new thread starts inside", a_new_thread_starts_inside, 0 },
+	{ "no detach under a thread", no_detach_under_a_thread, 0 },
+	{ "fork starts outside", fork_starts_outside, 0 },
+	{ "failing fork", failing_fork, 0 },
+	{ "vfork and exec", vfork_and_exec, 0 },
+	{ "exec inside", exec_inside, 0 },
+	{ "killed inside", killed_inside, 0 },
+	{ "futexes", futexes, 0 },
+	{ "robust mutex", robust_mutex, 0 },
+	{ "signal stack inside", signal_stack_inside, 0 },
+	{ "the clock ticks inside", the_clock_ticks_inside, 0 },
+	{ "two threads grow the heap", two_threads_grow_the_heap, 0 },
+	{ "everything at once", everything_at_once, 0 },
+	{ "threads unmap at once", threads_unmap_at_once, 0 },
+};
 
-	return KTAP_MAIN(cases);
-}
+KTAP_TESTS(cases)

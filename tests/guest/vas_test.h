@@ -12,6 +12,8 @@
 
 #define WINDOW		VAS_WINDOW_START
 #define SEG_PAGES	16ul
+/* Far behind a segment at the start of the window */
+#define HEAP		(WINDOW + 0x40000000ul)
 
 /* A call that must fail, with just this errno. */
 #define check_errno(call, expected)					\
@@ -39,7 +41,7 @@ static inline volatile uint64_t *word_at(unsigned long addr)
 }
 
 /* Objects made by a case, which outlive it; names are per process. */
-static __attribute__((unused)) int new_vas(const char *name)
+static inline int new_vas(const char *name)
 {
 	char full[64];
 	int vid;
@@ -50,9 +52,8 @@ static __attribute__((unused)) int new_vas(const char *name)
 	return vid;
 }
 
-static __attribute__((unused)) int new_segment(const char *name,
-					       unsigned long start,
-					       unsigned long pages)
+static inline int new_segment(const char *name, unsigned long start,
+			      unsigned long pages)
 {
 	char full[64];
 	int sid;
@@ -64,7 +65,7 @@ static __attribute__((unused)) int new_segment(const char *name,
 }
 
 /* A VAS with SEG_PAGES pages of its own segment at the start of the window. */
-static __attribute__((unused)) int vas_with_segment(const char *name, int *sid)
+static inline int vas_with_segment(const char *name, int *sid)
 {
 	int vid = new_vas(name);
 
@@ -73,27 +74,32 @@ static __attribute__((unused)) int vas_with_segment(const char *name, int *sid)
 	return vid;
 }
 
-static __attribute__((unused)) void attach_self(int vid)
+static inline void attach_self(int vid)
 {
 	require_call(vas_attach(0, vid, O_RDWR) == 0);
 }
 
-static __attribute__((unused)) void enter(int vid)
+static inline void enter(int vid)
 {
 	require(vas_switch(vid) == 0, "vas_switch(%d): %s", vid,
 		strerror(errno));
 }
 
-static __attribute__((unused)) void drop_vas(int vid)
+static inline void drop_vas(int vid)
 {
 	require_call(vas_switch(0) == 0);
 	check_call(vas_detach(0, vid));
 	check_call(vas_delete(vid));
 }
 
+static inline void drop_with_segment(int vid, int sid)
+{
+	drop_vas(vid);
+	check_call(vas_seg_delete(sid));
+}
+
 /* Own memory of the VAS that the thread is in. */
-static __attribute__((unused)) void map_here(unsigned long addr,
-					     unsigned long pages)
+static inline void map_here(unsigned long addr, unsigned long pages)
 {
 	void *got = mmap(at(addr), pages * PAGE, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
@@ -111,20 +117,20 @@ static inline void probe_ready(void)
 	ready = true;
 }
 
-static __attribute__((unused)) bool can_read(const volatile void *p)
+static inline bool can_read(const volatile void *p)
 {
 	probe_ready();
 	return probe_read(p) == PROBE_OK;
 }
 
-static __attribute__((unused)) bool can_write(volatile void *p)
+static inline bool can_write(volatile void *p)
 {
 	probe_ready();
 	return probe_write(p) == PROBE_OK;
 }
 
 /* No privileges from here on. */
-static __attribute__((unused)) void become_user(unsigned int id)
+static inline void become_user(unsigned int id)
 {
 	require_call(setgid(id) == 0);
 	require_call(setuid(id) == 0);
