@@ -67,6 +67,8 @@ RUNS = (
     Run(("test_swap", "--", "test_vas_memory"), mem_mib=96),
     Run(("test_vas_objects",)),
     Run(("test_vas_memory",)),
+    Run(("test_vas_mappings",)),
+    Run(("test_vas_calls",)),
     Run(("test_vas_isolation",)),
     Run(("test_vas_random", "60"), timeout_s=300),
     Run(("test_vas_failing",)),

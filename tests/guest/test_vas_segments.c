@@ -281,41 +281,6 @@ static void clone_permissions(void)
 	check_call(vas_seg_delete(sid));
 }
 
-static void files_that_cannot_be_used(void)
-{
-	const int rw = PROT_READ | PROT_WRITE;
-	int vid = new_vas("files"), sid, proc, device, memory;
-
-	proc = open("/proc/version", O_RDONLY);
-	device = open("/dev/zero", O_RDWR);
-	memory = memfd_create("file", 0);
-	require_call(proc >= 0 && device >= 0 && memory >= 0);
-	check_errno(vas_seg_create_fd("f", WINDOW, WINDOW + PAGE, 0600, device),
-		    EINVAL);
-	/* One that refuses only when it is mapped leaves the rest usable. */
-	sid = vas_seg_create_fd("f", WINDOW + PAGE, WINDOW + 2 * PAGE, 0600,
-				proc);
-	require_call(sid > 0 && vas_seg_attach(vid, sid, O_RDONLY) == 0);
-
-	attach_self(vid);
-	enter(vid);
-	check(!can_read(at(WINDOW + PAGE)), "what is there?");
-	check_errno((long)mmap(at(WINDOW), PAGE, PROT_READ, MAP_SHARED |
-			       MAP_FIXED, proc, 0), ENODEV);
-	check_errno((long)mmap(at(WINDOW), PAGE, rw, MAP_SHARED | MAP_FIXED,
-			       device, 0), ENODEV);
-	check_errno((long)mmap(at(WINDOW), PAGE, rw, MAP_SHARED | MAP_FIXED,
-			       memory, 1ul << 63), EOVERFLOW);
-	check_errno((long)mmap(at(WINDOW), PAGE, rw, MAP_PRIVATE | MAP_FIXED,
-			       memory, 0), EOPNOTSUPP);
-	map_here(WINDOW, 1);
-	check(can_write(at(WINDOW)), "a VAS with such a file is not usable");
-	drop_with_segment(vid, sid);
-	close(proc);
-	close(device);
-	close(memory);
-}
-
 static const struct ktap_case cases[] = {
 	{ "writers take turns", writers_take_turns, 0 },
 	{ "readers share", readers_share, 0 },
@@ -323,7 +288,6 @@ static const struct ktap_case cases[] = {
 	{ "killed waiter", killed_waiter, 0 },
 	{ "no deadlock", no_deadlock, 0 },
 	{ "a new thread has no lock", new_thread_has_no_lock, 0 },
-	{ "files that cannot be used", files_that_cannot_be_used, 0 },
 	{ "clone copies and shares", clone_copies_and_shares, 0 },
 	{ "permissions of clone", clone_permissions, 0 },
 };
