@@ -74,6 +74,7 @@ RUNS = (
     Run(("test_vas_failing",)),
     Run(("test_vas_segments",)),
     Run(("test_vas_threads",)),
+    Run(("test_vas_processes",)),
     # The filter is seccomp's, and it ends the attacker's host process.
     Run(("test_stub_filter",), ways=SECCOMP, allow=("lost MM child",)),
     Run(("test_host_failure",), debug=True,

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A process with a thread inside of a VAS forks, execs, is killed, gets signals.
+ */
+#include "vas_test.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+
+/* Flaw 4: active_vas was not reset by fork. */
+static void fork_starts_outside(void)
+{
+	int sid, vid = vas_with_segment("fork", &sid);
+	pid_t child;
+
+	attach_self(vid);
+	enter(vid);
+	*word_at(WINDOW) = 1;
+	child = fork_or_fail();
+	if (!child) {
+		check(active_vas() == 0, "inside of %d", active_vas());
+		check_errno(vas_switch(vid), EINVAL);
+		check(!can_read(at(WINDOW)), "the window is open");
+		attach_self(vid);
+		enter(vid);
+		check(*word_at(WINDOW) == 1, "wrong contents");
+		*word_at(WINDOW) = 2;
+		finish();
+	}
+	wait_for(child);
+	check(active_vas() == vid, "the parent moved");
+	check(*word_at(WINDOW) == 2, "a copy, not the VAS");
+	drop_with_segment(vid, sid);
+}
+
+static void failing_fork(void)
+{
+	struct rlimit none = {};
+	int vid = vas_create("failing", 0666);
+
+	attach_self(vid);
+	enter(vid);
+	require_call(setrlimit(RLIMIT_NPROC, &none) == 0);
+	require_call(setuid(4711) == 0);
+	for (int i = 0; i < 20; i++) {
+		/* Thread and process; both fail late in the kernel. */
+		check(syscall(SYS_clone, CLONE_VM | CLONE_THREAD |
+			      CLONE_SIGHAND | CLONE_PIDFD, at(8), at(8), 0, 0) <
+		      0, "clone worked");
+		check(fork() < 0, "fork worked");
+	}
+	check(active_vas() == vid, "moved");
+	drop_vas(vid);
+}
+
+/* A vfork child runs in its parent's memory, and so in its VAS. */
+static void vfork_and_exec(void)
+{
+	int vid = new_vas("vfork");
+	volatile int where = -1;
+	pid_t child;
+	int status;
+
+	attach_self(vid);
+	enter(vid);
+	map_here(HEAP, 1);
+	child = vfork();
+	if (!child) {
+		where = active_vas();
+		*word_at(HEAP) = 5;
+		execl("/bin/busybox", "busybox", "true", (char *)NULL);
+		_exit(1);
+	}
+	require_call(child > 0);
+	require_call(waitpid(child, &status, 0) == child);
+	check(WIFEXITED(status) && !WEXITSTATUS(status), "exec: %x", status);
+	check(where == vid, "vfork: in %d", where);
+	check(*word_at(HEAP) == 5, "vfork: not the parent's memory");
+	check(active_vas() == vid, "the parent moved");
+	drop_vas(vid);
+}
+
+/* Flaw 5: exec inside of a VAS dropped the wrong mm, left stale attachments. */
+static void exec_inside(void)
+{
+	int vid = new_vas("exec");
+
+	for (int i = 0; i < 5; i++) {
+		pid_t child = fork_or_fail();
+
+		if (!child) {
+			attach_self(vid);
+			enter(vid);
+			map_here(HEAP + i * PAGE, 1);
+			execl("/bin/busybox", "busybox", "true", (char *)NULL);
+			_exit(1);
+		}
+		wait_for(child);
+	}
+	check_call(vas_delete(vid));
+}
+
+static void *in_and_out(void *vid)
+{
+	for (;;) {
+		enter((int)(intptr_t)vid);
+		*word_at(WINDOW) = 1;
+		enter(0);
+	}
+	return NULL;
+}
+
+static void killed_inside(void)
+{
+	int sid, vid = vas_with_segment("killed", &sid);
+
+	for (int i = 0; i < 10; i++) {
+		pid_t child = fork_or_fail();
+
+		if (!child) {
+			pthread_t thread;
+
+			attach_self(vid);
+			for (int t = 0; t < 3; t++)
+				pthread_create(&thread, NULL, in_and_out,
+					       (void *)(intptr_t)vid);
+			enter(vid);
+			for (;;)
+				(*word_at(WINDOW + 8 * PAGE))++;
+		}
+		usleep(20000 + i * 3000);
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+	}
+	check_call(vas_delete(vid));
+	check_call(vas_seg_delete(sid));
+}
+
+static volatile int signals;
+static volatile unsigned long signal_sp;
+
+static void on_signal(int sig)
+{
+	int here;
+
+	(void)sig;
+	signal_sp = (unsigned long)&here;
+	signals++;
+}
+
+/* Signals, also with their stack in the VAS. */
+static void signal_stack_inside(void)
+{
+	int vid = new_vas("sigstack");
+	struct sigaction action = { .sa_handler = on_signal,
+				    .sa_flags = SA_ONSTACK };
+	stack_t stack = { .ss_sp = at(HEAP), .ss_size = 16 * PAGE };
+
+	attach_self(vid);
+	enter(vid);
+	map_here(HEAP, 16);
+	require_call(sigaltstack(&stack, NULL) == 0);
+	require_call(sigaction(SIGUSR1, &action, NULL) == 0);
+	for (int i = 0; i < 50; i++)
+		raise(SIGUSR1);
+	check(signals == 50, "%d signals", signals);
+	check(signal_sp >= HEAP && signal_sp < HEAP + 16 * PAGE,
+	      "not on the stack in the VAS");
+	stack.ss_flags = SS_DISABLE;
+	require_call(sigaltstack(&stack, NULL) == 0);
+	drop_vas(vid);
+}
+
+static volatile bool stop;
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+	stop = true;
+}
+
+/* A thread that computes inside is preempted, and interrupted. */
+static void the_clock_ticks_inside(void)
+{
+	int vid = new_vas("ticks");
+	pid_t child;
+	double start;
+
+	attach_self(vid);
+	enter(vid);
+	signal(SIGALRM, on_alarm);
+	alarm(1);
+	start = seconds_now();
+	while (!stop)
+		;
+	check(seconds_now() - start < 5, "the alarm was late");
+	enter(0);
+
+	child = fork_or_fail();
+	if (!child) {
+		attach_self(vid);
+		enter(vid);
+		for (;;)
+			;
+	}
+	for (int i = 0; i < 20; i++)
+		usleep(10000);
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	check(seconds_now() - start < 15, "held up by a thread inside");
+	drop_vas(vid);
+}
+
+static const struct ktap_case cases[] = {
+	{ "fork starts outside", fork_starts_outside, 0 },
+	{ "failing fork", failing_fork, 0 },
+	{ "vfork and exec", vfork_and_exec, 0 },
+	{ "exec inside", exec_inside, 0 },
+	{ "killed inside", killed_inside, 0 },
+	{ "signal stack inside", signal_stack_inside, 0 },
+	{ "the clock ticks inside", the_clock_ticks_inside, 0 },
+};
+
+KTAP_TESTS(cases)
