@@ -46,6 +46,7 @@ class Run:
 
 RUNS = (
     Run(("test_fork_cow",)),
+    Run(("test_fork_pages",)),
     Run(("test_mprotect",)),
     Run(("test_mmap",)),
     Run(("test_mremap",)),
@@ -64,6 +65,7 @@ RUNS = (
     Run(("test_swap",), mem_mib=96, timeout_s=800),
     Run(("test_swap", "--", "test_random", "8"), mem_mib=96),
     Run(("test_swap", "--", "test_fork_cow"), mem_mib=96),
+    Run(("test_swap", "--", "test_fork_pages"), mem_mib=96),
     Run(("test_swap", "--", "test_vas_memory"), mem_mib=96),
     Run(("test_vas_objects",)),
     Run(("test_vas_memory",)),
