@@ -111,19 +111,14 @@ SYSCALL_DEFINE1(vas_delete, int, vid)
  */
 SYSCALL_DEFINE3(vas_clone, int, vid, const char __user *, name, umode_t, mode)
 {
+	struct vas *vas __free(vas_put) = vas_get(vid);
 	char kname[VAS_NAME_MAX + 1];
-	struct vas *vas = vas_get(vid);
-	int err;
 
 	if (!vas)
 		return -EINVAL;
-	err = vas_read_name(kname, name);
-	if (!err)
-		err = vas_object_may(&vas->object, O_RDONLY);
-	if (!err)
-		err = vas_space_clone(vas, kname, mode);
-	vas_put(vas);
-	return err;
+	return vas_read_name(kname, name) ?:
+	       vas_object_may(&vas->object, O_RDONLY) ?:
+	       vas_space_clone(vas, kname, mode);
 }
 
 static long find_by_name(struct vas_kind *kind, const char __user *name)
@@ -185,17 +180,11 @@ static long attach(pid_t pid, struct vas *vas, int type)
  */
 SYSCALL_DEFINE3(vas_attach, pid_t, pid, int, vid, int, type)
 {
-	struct vas *vas;
-	long ret;
+	struct vas *vas __free(vas_put) = vas_get(vid);
 
-	if (bad_type(type))
+	if (!vas || bad_type(type))
 		return -EINVAL;
-	vas = vas_get(vid);
-	if (!vas)
-		return -EINVAL;
-	ret = attach(pid, vas, type);
-	vas_put(vas);
-	return ret;
+	return attach(pid, vas, type);
 }
 
 /**
@@ -428,29 +417,15 @@ SYSCALL_DEFINE1(vas_seg_find, const char __user *, name)
  */
 SYSCALL_DEFINE3(vas_seg_attach, int, vid, int, sid, int, type)
 {
-	struct vas_segment *segment;
-	struct vas *vas;
-	int err = -EINVAL;
+	struct vas *vas __free(vas_put) = vas_get(vid);
+	struct vas_segment *segment __free(vas_segment_put) =
+		vas_segment_get(sid);
 
-	if (bad_type(type))
+	if (!vas || !segment || bad_type(type))
 		return -EINVAL;
-	vas = vas_get(vid);
-	if (!vas)
-		return -EINVAL;
-	segment = vas_segment_get(sid);
-	if (!segment)
-		goto put_vas;
-
-	err = may_attach(&segment->object, type);
-	if (!err)
-		err = vas_object_may(&vas->object, O_WRONLY);
-	if (!err)
-		err = vas_segment_attach(vas, segment, type);
-
-	vas_segment_put(segment);
-put_vas:
-	vas_put(vas);
-	return err;
+	return may_attach(&segment->object, type) ?:
+	       vas_object_may(&vas->object, O_WRONLY) ?:
+	       vas_segment_attach(vas, segment, type);
 }
 
 /**
@@ -468,25 +443,14 @@ put_vas:
  */
 SYSCALL_DEFINE2(vas_seg_detach, int, vid, int, sid)
 {
-	struct vas_segment *segment;
-	struct vas *vas;
-	int err = -EINVAL;
+	struct vas *vas __free(vas_put) = vas_get(vid);
+	struct vas_segment *segment __free(vas_segment_put) =
+		vas_segment_get(sid);
 
-	vas = vas_get(vid);
-	if (!vas)
+	if (!vas || !segment)
 		return -EINVAL;
-	segment = vas_segment_get(sid);
-	if (!segment)
-		goto put_vas;
-
-	err = vas_object_may(&vas->object, O_WRONLY);
-	if (!err)
-		err = vas_segment_detach(vas, segment);
-
-	vas_segment_put(segment);
-put_vas:
-	vas_put(vas);
-	return err;
+	return vas_object_may(&vas->object, O_WRONLY) ?:
+	       vas_segment_detach(vas, segment);
 }
 
 /**

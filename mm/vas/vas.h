@@ -33,6 +33,7 @@
 #define __MM_VAS_VAS_H
 
 #include <linux/bits.h>
+#include <linux/cleanup.h>
 #include <linux/fcntl.h>
 #include <linux/hashtable.h>
 #include <linux/kobject.h>
@@ -324,6 +325,9 @@ static inline void vas_segment_put(struct vas_segment *segment)
 {
 	vas_object_put(&segment->object);
 }
+
+DEFINE_FREE(vas_put, struct vas *, if (_T) vas_put(_T))
+DEFINE_FREE(vas_segment_put, struct vas_segment *, if (_T) vas_segment_put(_T))
 
 /* Memory that can be written can be read: there is no write-only page. */
 static inline bool vas_type_writes(int type)

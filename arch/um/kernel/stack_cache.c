@@ -14,7 +14,7 @@
 #include <linux/mm.h>
 #include <linux/percpu.h>
 #include <linux/thread_info.h>
-#include <asm/stack_cache.h>
+#include <linux/um_stack_cache.h>
 
 #define CACHED_STACKS	2
 

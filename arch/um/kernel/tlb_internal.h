@@ -2,7 +2,10 @@
 /*
  * What the files of the TLB share, and nobody else may use:
  *
- *	tlb.c		what changed; the walk; the sync of a host process
+ *	tlb.c		what changed; the walk
+ *	tlb_enter.c	the sync of a host process before it runs guest code
+ *	tlb_slots.c	the same where an mm has several
+ *	tlb_miss.c	faults for which the page table has the answer
  *	tlb_evict.c	the host refused: make room, or end the process
  *	tlb_kernel.c	the kernel's own range
  *	tlb_inject.c	host calls that fail on purpose (CONFIG_FAULT_INJECTION)
@@ -16,6 +19,7 @@
 #include <linux/mm.h>
 #include <linux/fault-inject.h>
 #include <asm/tlbflush.h>
+#include <asm/vas_slot.h>
 #include <tlb_batch.h>
 #include <tlb_ranges.h>
 
@@ -65,10 +69,45 @@ static inline void um_tlb_send_again(struct mm_struct *mm, pte_t *ptep,
 
 /* Changes */
 
-struct um_tlb *um_tlb_of_view(struct mm_struct *mm);
+/* A refill takes this many entries, and more when misses come in sequence. */
+#define UM_TLB_WINDOW_MIN	((unsigned int)(UM_TLB_MARK_BYTES / PAGE_SIZE))
+#define UM_TLB_WINDOW_MAX	256U
+
+/*
+ * Where the walk is: what it walks, and what it adds to. An mm with slots has
+ * several views, and a note in a common entry tells what any of them may map:
+ * this view may map less (@several), and other views may map what this one is
+ * told to drop or replace (@removed is set). @again sends entries that are noted
+ * as mapped, because this view does not map them.
+ */
+struct tlb_walk {
+	struct mm_struct *mm;
+	struct tlb_batch *batch;
+	int (*send)(struct mm_struct *mm);
+	bool tables_freed;
+	bool several;
+	bool again;
+	bool removed;
+};
+
+struct um_tlb *um_tlb_at(struct mm_struct *mm, unsigned long addr);
 void um_tlb_take_changed(struct um_tlb *tlb, struct tlb_ranges *changed);
-int um_tlb_sync_changed(struct mm_struct *mm, struct tlb_batch *batch,
-			int (*send)(struct mm_struct *mm));
+int um_tlb_walk_range(struct tlb_walk *walk, unsigned long addr,
+		      unsigned long end);
+int um_tlb_walk_changed(struct tlb_walk *walk, struct um_tlb *tlb);
+
+/* Several views */
+
+/* Where changes are recorded that concern the current view alone. */
+static inline struct um_tlb *um_tlb_of_view(struct mm_struct *mm)
+{
+	unsigned int slot = um_vas_slot();
+
+	return slot ? um_tlb_at(mm, arch_vas_address(slot, 0))
+		    : &mm->context.tlb;
+}
+
+int um_tlb_sync_slot(struct tlb_walk *walk);
 
 /* Failures */
 

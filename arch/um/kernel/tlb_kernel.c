@@ -87,11 +87,16 @@ int um_tlb_evict_kernel(void)
 
 static int sync_kernel(void)
 {
+	struct tlb_walk walk = {
+		.mm = &init_mm,
+		.batch = &kernel_batch,
+		.send = send_kernel,
+	};
 	int err;
 
 	guard(raw_spinlock_irqsave)(&kernel_tlb_lock);
 
-	err = um_tlb_sync_changed(&init_mm, &kernel_batch, send_kernel);
+	err = um_tlb_walk_changed(&walk, &init_mm.context.tlb);
 	if (!err)
 		err = send_kernel(&init_mm);
 	if (err == -ENOMEM)

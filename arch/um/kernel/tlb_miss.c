@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Misses: an entry is present, but the host does not map it yet, or gives less.
+ *
+ * The guest faults, and a window of entries is filled around the address, as a
+ * processor would refill its TLB, without asking the rest of the memory
+ * management.
+ */
+
+#include <linux/mm.h>
+#include <linux/rcupdate.h>
+#include <asm/tlbflush.h>
+#include <asm/tlb_stats.h>
+#include <asm/vas_slot.h>
+#include "tlb_internal.h"
+
+/*
+ * Chooses what to fill after a miss at addr: more when misses are sequential.
+ * Returns where that begins; it ends at next_miss.
+ */
+static unsigned long mark_window(struct mm_struct *mm, unsigned long addr)
+{
+	struct um_tlb *tlb = um_tlb_of_view(mm);
+	unsigned int pages = UM_TLB_WINDOW_MIN;
+	unsigned long start;
+
+	addr &= PAGE_MASK;
+	if (addr == tlb->next_miss) {
+		pages = min(tlb->window_pages * 2, UM_TLB_WINDOW_MAX);
+		start = addr;
+	} else {
+		start = round_down(addr, UM_TLB_MARK_BYTES);
+	}
+	tlb->window_pages = pages;
+	tlb->next_miss = start + pages * PAGE_SIZE;
+	if (um_tlb_several(mm)) {
+		tlb->again_start = start;
+		WRITE_ONCE(tlb->again_end,
+			   min(tlb->next_miss, um_vas_slot_end(start)));
+	} else {
+		um_tlb_mark(mm, start, tlb->next_miss);
+	}
+	return start;
+}
+
+/*
+ * The guest has begun to write where mprotect has raised rights: so that the next
+ * sync makes the rest of the window writable, too, as far as this table goes.
+ */
+static void raise_window(struct mm_struct *mm, unsigned long addr)
+{
+	unsigned long end = min(um_tlb_of_view(mm)->next_miss,
+				(addr & PMD_MASK) + PMD_SIZE);
+	pte_t *table, *ptep;
+	spinlock_t *ptl;
+
+	guard(rcu)();
+	table = um_tlb_lock_entry(mm, addr, &ptl);
+	if (!table)
+		return;
+	for (ptep = table; addr < end; ptep++, addr += PAGE_SIZE) {
+		pte_t pte = *ptep;
+
+		if (pte_raised_later(pte))
+			um_tlb_set_state(mm, ptep, pte, _PAGE_TLB);
+	}
+	um_tlb_unlock_table(table, ptl);
+}
+
+/**
+ * um_tlb_refill() - handle a fault for which the page table has the answer
+ * @mm:		the mm of the current task
+ * @addr:	the address that faulted
+ * @is_write:	whether it was written
+ *
+ * If the entry of @addr allows the access, it and a window of present entries
+ * around it will be filled by the next sync. The entry itself is sent again
+ * even if it is noted as mapped: the guest would fault for ever if the host had
+ * lost it.
+ *
+ * Context: process; takes the page-table lock. No mmap lock is needed: like a
+ * processor, this uses present entries only and changes none.
+ * Return: true if the fault is handled.
+ */
+bool um_tlb_refill(struct mm_struct *mm, unsigned long addr, bool is_write)
+{
+	spinlock_t *ptl;
+	unsigned long start;
+	pte_t *ptep, pte;
+	bool hit;
+
+	if (addr >= TASK_SIZE)
+		return false;
+
+	scoped_guard(rcu) {
+		ptep = um_tlb_lock_entry(mm, addr, &ptl);
+		if (!ptep)
+			return false;
+
+		pte = *ptep;
+		hit = pte_host_allows(pte, is_write);
+		if (hit && !pte_raised_later(pte) && !um_tlb_several(mm))
+			um_tlb_send_again(mm, ptep, pte);
+		um_tlb_unlock_table(ptep, ptl);
+	}
+
+	if (hit) {
+		um_tlb_count(UM_TLB_MISSES, 1);
+		start = mark_window(mm, addr);
+		if (pte_raised_later(pte))
+			raise_window(mm, start);
+	}
+	return hit;
+}
