@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Host processes as the host sees them: the pool, its bounds, its leftovers."""
+import os
 import subprocess
 import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Iterator
 
+import pytest
 from conftest import Guest, Uml, kernel_of, session_members, wait_until
 from kernel_log import assert_clean
 
@@ -35,11 +37,11 @@ def mappings(pid: int) -> list[str]:
 
 @contextmanager
 def started(guest: Guest, uml: Uml, tmp_path: Path,
-            script: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+            script: str, *prefix: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A guest that runs a script, from its first line of output on; its kernel."""
     with subprocess.Popen(
-            uml.command("--mode", guest.mode, "--cpus", str(guest.cpus), "--timeout", "90",
-                        "--log", str(tmp_path / "log"), "--", "sh", "-c", script),
+            [*prefix, *uml.command("--mode", guest.mode, "--cpus", str(guest.cpus), "--timeout", "90",
+                        "--log", str(tmp_path / "log"), "--", "sh", "-c", script)],
             stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as runner:
         try:
             assert runner.stdout and runner.stdout.readline()
@@ -102,6 +104,29 @@ def cpu_ticks(leader: int) -> int:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         total += int(fields[11]) + int(fields[12])
     return total
+
+
+@pytest.mark.parametrize("guest", [("seccomp", 1)], ids=["seccomp-1cpu"], indirect=True)
+def test_one_host_cpu_is_handed_over_awake(guest: Guest, uml: Uml, tmp_path: Path) -> None:
+    """With one CPU of the host, system calls put neither side to sleep."""
+    one = str(min(os.sched_getaffinity(0)))
+    with started(guest, uml, tmp_path, "echo up; read go; bench_syscall; read end",
+                 "taskset", "-c", one) as (runner, leader):
+        assert runner.stdin and runner.stdout
+        slept, yielded = switches(leader)
+        runner.stdin.write("go\n")
+        runner.stdin.flush()
+        assert "syscall_null" in runner.stdout.readline()
+        slept_now, yielded_now = switches(leader)
+    assert yielded_now - yielded > 1000
+    assert slept_now - slept < (yielded_now - yielded) / 2
+
+
+def switches(pid: int) -> tuple[int, int]:
+    """How often a process went to sleep, and how often it lost the CPU awake."""
+    status = dict(line.split(":", 1)
+                  for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(status["voluntary_ctxt_switches"]), int(status["nonvoluntary_ctxt_switches"])
 
 
 def test_no_more_host_processes(guest: Guest, uml: Uml, tmp_path: Path) -> None:

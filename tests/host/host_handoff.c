@@ -40,6 +40,7 @@ static void relax(void);
 #define HANDOFF_KERNEL_SLEEP(p, seen)	host_sleep(p, seen)
 #define HANDOFF_CYCLES()		cycles()
 #define HANDOFF_RELAX()			relax()
+#define HANDOFF_YIELD()			relax()
 #include <handoff_protocol.h>
 
 #define STUBS		3
@@ -419,7 +420,7 @@ static void cpu(void)
 					last >= 0 && last != *next ?
 					&now.words[last] : NULL);
 			alive = handoff_kernel_wait(words, &now.pid[*next],
-						    plan.spin);
+						    plan.spin, false);
 			now.waiting[me] = -1;
 			CHECK(!alive || !now.stub_has_turn[*next]);
 			last = *next;

@@ -24,6 +24,7 @@
 #define HANDOFF_WAKE(p)							\
 	stub_syscall3(__NR_futex, (unsigned long)(p), FUTEX_WAKE, HANDOFF_ALL)
 #define HANDOFF_STUB_SLEEP(p, seen)	stub_sleep(p, seen)
+#define HANDOFF_YIELD()			stub_syscall0(__NR_sched_yield)
 #include <handoff_protocol.h>
 
 void __section(".__syscall_stub")
@@ -61,6 +62,12 @@ static __always_inline void reset(struct stub_data *d)
 	stub_clear_segments();
 }
 
+static __always_inline void hand_over(struct stub_data *d)
+{
+	d->handoff.since = HANDOFF_CYCLES();
+	handoff_to_kernel(&d->handoff);
+}
+
 /* Waits for work from the kernel, and does it; this does not return. */
 static __always_inline void work(struct stub_data *d)
 {
@@ -81,7 +88,7 @@ static __always_inline void work(struct stub_data *d)
 		} else {
 			return_to_guest(d);
 		}
-		handoff_to_kernel(&d->handoff);
+		hand_over(d);
 	}
 }
 
@@ -103,7 +110,7 @@ stub_signal_interrupt(int sig, siginfo_t *info, void *p)
 	d->mctx_offset = (unsigned long)&uc->uc_mcontext -
 			 (unsigned long)&d->sigstack[0];
 
-	handoff_to_kernel(&d->handoff);
+	hand_over(d);
 	work(d);
 }
 

@@ -155,6 +155,7 @@ static __always_inline long install_filter(unsigned long start,
 
 	load(&f, offsetof(struct seccomp_data, nr));
 	allow(&f, __NR_futex);
+	allow(&f, __NR_sched_yield);
 	allow(&f, __NR_rt_sigreturn);
 	allow(&f, __NR_rt_sigprocmask);
 	allow(&f, __NR_sigaltstack);

@@ -9,11 +9,15 @@
  * ordinary kernel work takes, where there is a host CPU for each of them:
  *
  *  - not if this process is allowed too few CPUs for the virtual CPUs that are
- *    busy. With one allowed CPU a spin would only delay the one waited for.
- *  - not for some ticks after this thread was preempted again and again: the host
+ *    busy.
+ *  - not for some ticks after hand-overs were seen late again and again: the host
  *    has other work for the CPU. It is tried anew after a pause, which doubles as
  *    long as that goes on.
  *  - a virtual CPU that becomes idle sends the last host process to sleep.
+ *
+ * With one allowed CPU a spin would only delay the one waited for. There, the one
+ * that spins yields: that is one host call and a switch to the other side, where
+ * a wake-up and a sleep are two.
  *
  * The tick looks at whom this CPU waits for (handoff_tick()). It repeats a
  * wake-up that another host process was to make, and kills a host process that
@@ -22,8 +26,8 @@
 
 #include <errno.h>
 #include <time.h>
+#include <sched.h>
 #include <unistd.h>
-#include <sys/resource.h>
 #include <asm/unistd.h>
 #include <linux/futex.h>
 #include <init.h>
@@ -40,8 +44,12 @@
 /* Outlasts ordinary kernel work; a shorter spin is worse than none. */
 #define SPIN_NS			100000UL
 
-/* Preempted so often in a tick, this thread spins on a CPU that others want. */
-#define CONTENDED_SWITCHES	3
+/*
+ * A hand-over that is seen so late, and so many in a tick: this thread spins on
+ * a CPU that others want.
+ */
+#define LATE_NS			1000000UL
+#define CONTENDED_LATE		2
 #define MAX_PAUSE_TICKS		64
 
 #define MAX_HOST_CPUS		8192
@@ -60,6 +68,7 @@ static void futex(unsigned int *word, int op, unsigned int value)
 
 #define HANDOFF_WAKE(p)			futex(p, FUTEX_WAKE, HANDOFF_ALL)
 #define HANDOFF_KERNEL_SLEEP(p, seen)	futex(p, FUTEX_WAIT, seen)
+#define HANDOFF_YIELD()			sched_yield()
 #include <handoff_protocol.h>
 
 /**
@@ -69,7 +78,7 @@ static void futex(unsigned int *word, int op, unsigned int value)
  * @waiting:	the host process that is waited for right now
  * @rung_by_last: another host process was told to wake it
  * @ticks:	ticks since @waiting was resumed
- * @preempted:	how often this thread was preempted, up to the last tick
+ * @late:	how many hand-overs were seen late in this tick
  * @pause:	ticks for which not to spin
  * @next_pause:	the pause to be made if the host is found contended again
  */
@@ -78,7 +87,7 @@ struct handoff_cpu {
 	struct mm_id *waiting;
 	int rung_by_last;
 	unsigned int ticks;
-	long preempted;
+	unsigned int late;
 	unsigned int pause;
 	unsigned int next_pause;
 };
@@ -88,6 +97,7 @@ static struct handoff_cpu handoff_cpus[CONFIG_NR_CPUS];
 unsigned int *handoff_bells;
 
 static unsigned int spin_cycles;
+static unsigned int late_cycles;
 static int allowed_cpus = 1;
 static int idle_cpus;
 
@@ -126,6 +136,7 @@ static int __init init_handoff(void)
 	} while (ns < 1000000);
 
 	spin_cycles = cycles * SPIN_NS / ns;
+	late_cycles = cycles * LATE_NS / ns;
 	count_allowed_cpus();
 	return 0;
 }
@@ -137,19 +148,22 @@ static unsigned int spin_limit(const struct handoff_cpu *cpu)
 {
 	int busy = uml_ncpus - __atomic_load_n(&idle_cpus, __ATOMIC_RELAXED);
 
-	if (cpu->pause || 2 * busy > allowed_cpus)
+	if (cpu->pause || (2 * busy > allowed_cpus && busy > 1))
 		return 0;
 	return spin_cycles;
 }
 
 static int wait_for_stub(struct handoff_cpu *cpu, struct mm_id *id,
-			 unsigned int spin)
+			 unsigned int spin, int yield)
 {
+	struct handoff *words = words_of(id);
 	int handed_over;
 
 	cpu->ticks = 0;
 	__atomic_store_n(&cpu->waiting, id, __ATOMIC_RELAXED);
-	handed_over = handoff_kernel_wait(words_of(id), &id->pid, spin);
+	handed_over = handoff_kernel_wait(words, &id->pid, spin, yield);
+	if (spin && (unsigned int)HANDOFF_CYCLES() - words->since > late_cycles)
+		cpu->late++;
 	__atomic_store_n(&cpu->waiting, NULL, __ATOMIC_RELAXED);
 	cpu->rung_by_last = 0;
 	__atomic_store_n(&id->resetting, 0, __ATOMIC_RELAXED);
@@ -181,7 +195,7 @@ void handoff_prepare(struct mm_id *id)
  */
 int handoff_start(struct mm_id *id)
 {
-	return wait_for_stub(this_cpu(), id, 0);
+	return wait_for_stub(this_cpu(), id, 0, 0);
 }
 
 /**
@@ -196,9 +210,10 @@ int handoff_run(struct mm_id *id)
 	struct mm_id *last = __atomic_load_n(&cpu->last, __ATOMIC_RELAXED);
 	struct handoff *words = words_of(id);
 	unsigned int spin = spin_limit(cpu);
-	int err;
+	int err, yield = allowed_cpus == 1;
 
 	words->spin = spin;
+	words->yield = yield;
 	words->bell = id->bell;
 	/* One that does not spin sleeps of its own accord, and wakes nobody. */
 	if (last == id || !spin)
@@ -208,7 +223,7 @@ int handoff_run(struct mm_id *id)
 	handoff_to_stub(words, id->bell, handoff_bells,
 			last ? words_of(last) : NULL);
 
-	err = wait_for_stub(cpu, id, spin);
+	err = wait_for_stub(cpu, id, spin, yield);
 	__atomic_store_n(&cpu->last, id, __ATOMIC_RELAXED);
 	return err;
 }
@@ -301,32 +316,18 @@ void handoff_idle(int idle)
 		handoff_settle(last);
 }
 
-/* How often this thread was preempted since the last call. */
-static long preemptions(struct handoff_cpu *cpu)
-{
-	long before = cpu->preempted;
-	struct rusage usage;
-
-	/* The kernel has a function of that name itself. */
-	if (syscall(__NR_getrusage, RUSAGE_THREAD, &usage) < 0)
-		return 0;
-	cpu->preempted = usage.ru_nivcsw;
-	return cpu->preempted - before;
-}
-
-/*
- * Is the host short of CPUs? Once a tick. What is counted in a pause tells
- * nothing: a thread that is woken where the waker runs preempts it.
- */
+/* Is the host short of CPUs? Once a tick. */
 static void judge_contention(struct handoff_cpu *cpu)
 {
+	unsigned int late = cpu->late;
+
+	cpu->late = 0;
 	if (cpu->pause) {
-		if (--cpu->pause == 0)
-			preemptions(cpu);
+		cpu->pause--;
 		return;
 	}
 
-	if (preemptions(cpu) < CONTENDED_SWITCHES) {
+	if (late < CONTENDED_LATE) {
 		cpu->next_pause /= 2;
 		return;
 	}
@@ -363,8 +364,7 @@ void handoff_tick(void)
 
 	if (ticks++ % AFFINITY_TICKS == 0)
 		count_allowed_cpus();
-	if (allowed_cpus > 1)
-		judge_contention(cpu);
+	judge_contention(cpu);
 	if (id)
 		look_after_waiting(cpu, id);
 }

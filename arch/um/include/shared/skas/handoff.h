@@ -38,10 +38,13 @@ enum handoff_state {
  * @stub:	how the host process waits
  * @bell:	on which bell it sleeps
  * @spin:	how long it may spin, in cycles; set by the kernel
+ * @yield:	whether the two have one host CPU, so that the one that spins has to
+ *		leave it to the other; set by the kernel
  * @reset:	HANDOFF_RESET_WANTED: the host process is to become as new before
  *		it does anything else; it says so by 0
  * @alarm:	it is to hand over when that is done, as if it got a SIGALRM
  * @kern:	how the virtual CPU waits
+ * @since:	when the host process handed over, in cycles
  *
  * The two that are spun on have a cache line each.
  */
@@ -49,9 +52,11 @@ struct handoff {
 	unsigned int stub;
 	unsigned int bell;
 	unsigned int spin;
+	unsigned int yield;
 	unsigned int reset;
 	unsigned int alarm;
 	unsigned int kern __attribute__((__aligned__(64)));
+	unsigned int since;
 } __attribute__((__aligned__(64)));
 
 #endif

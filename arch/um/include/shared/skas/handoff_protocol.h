@@ -39,8 +39,9 @@
  * that it does not bound, and the tick makes good a wake-up that was withheld
  * (skas/handoff.c on the host side).
  *
- * This file is the whole protocol and nothing else. The includer says how to wake
- * and sleep (HANDOFF_WAKE and one HANDOFF_..._SLEEP, or both);
+ * This file is the whole protocol and nothing else. The includer says how to wake,
+ * sleep and leave the CPU to others (HANDOFF_WAKE, one HANDOFF_..._SLEEP, or both,
+ * and HANDOFF_YIELD);
  * tests/host/host_handoff.c has every interleaving of it tried.
  */
 
@@ -63,6 +64,15 @@
 #define HANDOFF_CYCLES()	__builtin_ia32_rdtsc()
 #define HANDOFF_RELAX()		__builtin_ia32_pause()
 #endif
+
+/* Between two looks at a word. */
+static __always_inline void handoff_relax(bool yield)
+{
+	if (yield)
+		HANDOFF_YIELD();
+	else
+		HANDOFF_RELAX();
+}
 
 /* Wakes who sleeps on a bell, unless it is none or guest code made it up. */
 static __always_inline void handoff_ring(unsigned int *bells, unsigned int bell)
@@ -96,7 +106,7 @@ static __always_inline void handoff_stub_wait(struct handoff *h,
 			return;
 		case HANDOFF_SPIN:
 			if (HANDOFF_CYCLES() - start < h->spin) {
-				HANDOFF_RELAX();
+				handoff_relax(h->yield);
 				break;
 			}
 			HANDOFF_CMPXCHG(&h->stub, word, HANDOFF_SLEEP);
@@ -171,12 +181,14 @@ static __always_inline void handoff_to_stub(struct handoff *h,
  * @h:		its words
  * @pid:	negative once it has died
  * @spin:	how long to spin, in cycles
+ * @yield:	whether to leave the CPU to others meanwhile
  *
  * Return: false if it has died.
  */
 static __always_inline bool handoff_kernel_wait(struct handoff *h,
 						const int *pid,
-						unsigned long spin)
+						unsigned long spin,
+						bool yield)
 {
 	unsigned long start = HANDOFF_CYCLES();
 	unsigned int word;
@@ -188,7 +200,7 @@ static __always_inline bool handoff_kernel_wait(struct handoff *h,
 
 		if (word == HANDOFF_SPIN) {
 			if (HANDOFF_CYCLES() - start < spin) {
-				HANDOFF_RELAX();
+				handoff_relax(yield);
 				continue;
 			}
 			HANDOFF_CMPXCHG(&h->kern, HANDOFF_SPIN, HANDOFF_SLEEP);

@@ -12,16 +12,6 @@
 #include <stub-data.h>
 #include <sysdep/stub.h>
 
-static __always_inline unsigned long stub_cycles(void)
-{
-	return __builtin_ia32_rdtsc();
-}
-
-static __always_inline void stub_relax(void)
-{
-	__builtin_ia32_pause();
-}
-
 /* The bells come after the data pages. */
 static __always_inline unsigned int *get_stub_bells(void)
 {
