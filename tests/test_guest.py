@@ -54,6 +54,7 @@ RUNS = (
     Run(("test_processes",)),
     Run(("test_fault_handlers",)),
     Run(("test_buffers",)),
+    Run(("test_fpu",)),
     Run(("test_foreign_access",)),
     Run(("test_stub_attack",)),
     Run(("test_random", "8")),

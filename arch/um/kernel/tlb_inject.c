@@ -19,13 +19,22 @@
 static DECLARE_FAULT_ATTR(fail_host_call);
 DECLARE_FAULT_ATTR(um_tlb_fail_kernel_fill);
 
+/*
+ * fail-nth counts what a system call may report. A host call that fails is no
+ * such thing: it ends the process.
+ */
+static bool is_due(struct fault_attr *attr)
+{
+	return !READ_ONCE(current->fail_nth) && should_fail(attr, 1);
+}
+
 /**
  * um_tlb_inject() - let the newest operation of a batch fail, if it is due
  * @batch:	the batch of a host process, about to be sent
  */
 void um_tlb_inject(struct tlb_batch *batch)
 {
-	if (batch->last.kind != TLB_NOTHING && should_fail(&fail_host_call, 1))
+	if (batch->last.kind != TLB_NOTHING && is_due(&fail_host_call))
 		batch->last.addr |= 1;
 }
 
@@ -37,8 +46,7 @@ void um_tlb_inject(struct tlb_batch *batch)
  */
 void um_tlb_inject_kernel(struct tlb_batch *batch)
 {
-	if (batch->last.kind == TLB_FILL &&
-	    should_fail(&um_tlb_fail_kernel_fill, 1))
+	if (batch->last.kind == TLB_FILL && is_due(&um_tlb_fail_kernel_fill))
 		batch->last.len = ULONG_MAX;
 }
 

@@ -19,6 +19,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <asm/um_fpu.h>
 #include <asm/unistd.h>
 #include <asm/vas_slot.h>
 #include <asm/view.h>
@@ -141,6 +142,7 @@ static bool take_view(struct um_slot *s, struct um_view **view)
 		return false;
 	*view = s->view;
 	s->view = NULL;
+	um_fpu_leave(*view);
 	return true;
 }
 
@@ -325,6 +327,17 @@ void um_vas_copy_thread(struct task_struct *child, unsigned long clone_flags)
 {
 	if (clone_flags & CLONE_VM)
 		vas_copy_task(child, current);
+}
+
+/*
+ * A task that execs or exits leaves the VAS that it is inside of. If its id is
+ * to be cleared there, after this, exit_thread() sees to it.
+ */
+void um_vas_deactivate(struct task_struct *task)
+{
+	if (!(task->flags & PF_EXITING) ||
+	    !vas_in_window((unsigned long)task->clear_child_tid))
+		vas_leave(task);
 }
 
 /* Also for a thread whose creation failed, after um_vas_copy_thread(). */

@@ -11,6 +11,7 @@
 #include <linux/mmap_lock.h>
 #include <asm/mmu.h>
 #include <asm/tlbflush.h>
+#include <asm/um_fpu.h>
 #include <asm/vas_slot.h>
 
 /* The mm of a task comes with its host process; there is nothing to switch. */
@@ -45,19 +46,13 @@ static inline bool arch_vma_access_permitted(struct vm_area_struct *vma,
 	return true;
 }
 
-#ifdef CONFIG_VAS
-/*
- * A task that execs or exits leaves the VAS that it is inside of. If its id is
- * to be cleared there, after this, exit_thread() sees to it.
- */
+/* A task execs or exits. */
 #define deactivate_mm deactivate_mm
 static inline void deactivate_mm(struct task_struct *tsk, struct mm_struct *mm)
 {
-	if (!(tsk->flags & PF_EXITING) ||
-	    !vas_in_window((unsigned long)tsk->clear_child_tid))
-		vas_leave(tsk);
+	um_fpu_drop(tsk);
+	um_vas_deactivate(tsk);
 }
-#endif
 
 #include <asm-generic/mmu_context.h>
 

@@ -112,6 +112,7 @@ void um_vas_copy_thread(struct task_struct *child, unsigned long clone_flags);
 void um_vas_init_mm(struct mm_struct *mm);
 void um_vas_destroy_mm(struct mm_struct *mm);
 int um_vas_drop_copied(struct mm_struct *mm);
+void um_vas_deactivate(struct task_struct *task);
 
 /*
  * May the current thread name this range? Some ask after untagged_addr(), so a
@@ -234,6 +235,10 @@ static inline void um_vas_destroy_mm(struct mm_struct *mm)
 static inline int um_vas_drop_copied(struct mm_struct *mm)
 {
 	return 0;
+}
+
+static inline void um_vas_deactivate(struct task_struct *task)
+{
 }
 
 #endif

@@ -15,11 +15,13 @@
 #include <asm/vas_slot.h>
 
 struct mm_struct;
+struct task_struct;
 
 /**
  * struct um_view - a host address space
  * @id:		its host process, as the host side knows it
  * @mm:		the mm whose translations it caches, NULL while it has none
+ * @fpu_owner:	the task whose floating point state is in its signal frame
  * @all:	in the list of all views; protected by its lock
  * @idle:	in the pool, while @mm is NULL
  * @released:	when it came there, in jiffies
@@ -29,6 +31,7 @@ struct mm_struct;
 struct um_view {
 	struct mm_id id;
 	struct mm_struct *mm;
+	struct task_struct *fpu_owner;
 	struct list_head all;
 	struct list_head idle;
 	unsigned long released;

@@ -10,6 +10,7 @@
 #include <linux/ptrace.h>
 #include <linux/sched/task_stack.h>
 #include <asm/mmu_context.h>
+#include <asm/um_fpu.h>
 #include <asm/vas_slot.h>
 #include <asm/view.h>
 #include <mm_id.h>
@@ -50,6 +51,7 @@ void enter_turnstile(struct mm_id *id)
 	if (READ_ONCE(mm->context.forked))
 		prefault_after_fork(mm);
 	mutex_lock(__get_turnstile(id));
+	um_fpu_enter(um_view_of(id));
 }
 
 /**

@@ -185,6 +185,7 @@ struct um_view *um_view_acquire(struct mm_struct *mm)
  */
 void um_view_release(struct um_view *view)
 {
+	WARN_ON_ONCE(view->fpu_owner);
 	view->mm = NULL;
 	tlb_batch_reset(&view->id.batch);
 

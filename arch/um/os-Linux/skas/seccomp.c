@@ -77,7 +77,7 @@ int seccomp_run_guest(struct mm_id *id, struct uml_pt_regs *regs, siginfo_t *si)
 	if (stub_batch_done(id))
 		return -EAGAIN;
 
-	err = sig < 0 ? -EINVAL : get_stub_state(regs, data, NULL) ?:
+	err = sig < 0 ? -EINVAL : get_stub_state(regs, data) ?:
 				  get_signal(data, regs, si, sig);
 	if (err)
 		goto failed;

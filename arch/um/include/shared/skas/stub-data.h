@@ -107,4 +107,11 @@ static inline void *stub_frame(struct stub_data *data,
 	       &data->sigstack[start] : (void *)0;
 }
 
+struct uml_pt_regs;
+
+/* The floating point state in the signal frame (sysdep/mcontext.h has the rest) */
+int get_stub_fp(struct uml_pt_regs *regs, struct stub_data *data,
+		unsigned long *fp_size_out);
+int set_stub_fp(struct uml_pt_regs *regs, struct stub_data *data);
+
 #endif

@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Floating point state follows its thread: over system calls, faults and
+ * signals, to a child, past other threads in the same memory, into another
+ * virtual address space, and to who traces it.
+ */
+#include "vas_test.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/ucontext.h>
+#include <sys/user.h>
+
+#define REGISTERS 16
+#define ROUNDS 2000
+
+struct state {
+	_Alignas(16) uint32_t xmm[REGISTERS][4];
+};
+
+static struct state state_of(uint32_t seed)
+{
+	struct state s;
+
+	for (uint32_t i = 0; i < REGISTERS * 4; i++)
+		s.xmm[i / 4][i % 4] = seed * 0x9e3779b1u + i;
+	return s;
+}
+
+static bool same(const struct state *a, const struct state *b)
+{
+	return !memcmp(a, b, sizeof(*a));
+}
+
+#define EACH_REGISTER(f)						\
+	f(0) f(1) f(2) f(3) f(4) f(5) f(6) f(7)				\
+	f(8) f(9) f(10) f(11) f(12) f(13) f(14) f(15)
+#define LOAD(n)  "movaps " #n "*16(%[in]), %%xmm" #n ";"
+#define STORE(n) "movaps %%xmm" #n ", " #n "*16(%[out]);"
+#define CLEAR(n) "pxor %%xmm" #n ", %%xmm" #n ";"
+#define CLOBBERS "rcx", "r11", "memory", "cc",				\
+	"xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",	\
+	"xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
+
+/* A system call with what is in in; out is what is there after it. */
+static long call_with(long nr, long a, long b, const struct state *in,
+		      struct state *out)
+{
+	long ret;
+
+	asm volatile(EACH_REGISTER(LOAD) "syscall;" EACH_REGISTER(STORE)
+		     : "=a"(ret)
+		     : "0"(nr), "D"(a), "S"(b), [in] "r"(in), [out] "r"(out)
+		     : CLOBBERS);
+	return ret;
+}
+
+static void check_kept(long nr, long a, long b, uint32_t seed, const char *what)
+{
+	struct state in = state_of(seed), out;
+
+	call_with(nr, a, b, &in, &out);
+	check(same(&in, &out), "%s", what);
+}
+
+static void over_calls(void)
+{
+	for (uint32_t i = 0; i < ROUNDS; i++)
+		check_kept(SYS_getppid, 0, 0, i, "getppid");
+	check_kept(SYS_sched_yield, 0, 0, 1, "sched_yield");
+	check_kept(SYS_nanosleep, (long)&(struct timespec){ .tv_nsec = 1000 },
+		   0, 2, "nanosleep");
+}
+
+static void over_faults(void)
+{
+	char *p = map_private(64);
+
+	for (uint32_t i = 0; i < 64; i++) {
+		struct state in = state_of(i), out;
+
+		asm volatile(EACH_REGISTER(LOAD) "movb $1, (%[p]);"
+			     EACH_REGISTER(STORE)
+			     : : [p] "r"(p + i * PAGE), [in] "r"(&in),
+				 [out] "r"(&out)
+			     : CLOBBERS);
+		check(same(&in, &out), "fault of page %u", i);
+	}
+}
+
+static void to_a_child(void)
+{
+	for (uint32_t i = 0; i < 50; i++) {
+		struct state in = state_of(i), out;
+		long pid = call_with(SYS_fork, 0, 0, &in, &out);
+
+		require(pid >= 0, "fork");
+		check(same(&in, &out), "%s", pid ? "parent" : "child");
+		if (!pid) {
+			check_kept(SYS_getppid, 0, 0, ~i, "child, later");
+			finish();
+		}
+		check_kept(SYS_getppid, 0, 0, i + 7, "parent, later");
+		wait_for(pid);
+	}
+}
+
+/* The child runs in its parent's memory, clears all registers, and exits. */
+static void past_vfork(void)
+{
+	for (uint32_t i = 0; i < 50; i++) {
+		struct state in = state_of(i), out;
+		long pid;
+
+		asm volatile(EACH_REGISTER(LOAD)
+			     "syscall; test %%eax, %%eax; jnz 1f;"
+			     EACH_REGISTER(CLEAR)
+			     "xorl %%edi, %%edi; movl %[exit], %%eax; syscall;"
+			     "1:" EACH_REGISTER(STORE)
+			     : "=a"(pid)
+			     : "0"(SYS_vfork), [exit] "i"(SYS_exit),
+			       [in] "r"(&in), [out] "r"(&out)
+			     : CLOBBERS, "rdi");
+		require(pid > 0, "vfork");
+		check(same(&in, &out), "round %u", i);
+		wait_for(pid);
+	}
+}
+
+static void *keep_own(void *argument)
+{
+	uint32_t seed = (uintptr_t)argument;
+
+	for (uint32_t i = 0; i < ROUNDS; i++) {
+		check_kept(i % 8 ? SYS_getppid : SYS_sched_yield, 0, 0,
+			   seed + i * 16, "thread");
+	}
+	return NULL;
+}
+
+static void past_threads(void)
+{
+	pthread_t threads[4];
+
+	for (uintptr_t i = 0; i < 4; i++)
+		require_call(!pthread_create(&threads[i], NULL, keep_own,
+					     (void *)i));
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static void clear_all(int sig)
+{
+	(void)sig;
+	asm volatile(EACH_REGISTER(CLEAR) : : : CLOBBERS);
+}
+
+static struct _libc_fpstate *frame_of(void *context)
+{
+	return ((ucontext_t *)context)->uc_mcontext.fpregs;
+}
+
+static void replace_all(int sig, siginfo_t *info, void *context)
+{
+	struct state own = state_of(200), other = state_of(300);
+	struct _libc_fpstate *frame = frame_of(context);
+
+	(void)sig;
+	(void)info;
+	if (check(!memcmp(frame->_xmm, &own, sizeof(own)), "in the frame"))
+		memcpy(frame->_xmm, &other, sizeof(other));
+}
+
+static void over_signals(void)
+{
+	struct sigaction action = { .sa_sigaction = replace_all,
+				    .sa_flags = SA_SIGINFO };
+	struct state in = state_of(200), wanted = state_of(300), out;
+
+	signal(SIGUSR1, clear_all);
+	for (uint32_t i = 0; i < 50; i++)
+		check_kept(SYS_kill, getpid(), SIGUSR1, i, "after a handler");
+
+	require_call(!sigaction(SIGUSR2, &action, NULL));
+	for (int i = 0; i < 50; i++) {
+		call_with(SYS_kill, getpid(), SIGUSR2, &in, &out);
+		check(same(&out, &wanted), "what the handler put there");
+	}
+}
+
+static void traced(void)
+{
+	struct user_fpregs_struct regs;
+	struct state in = state_of(1), wanted = state_of(2), out;
+	pid_t child = fork_or_fail();
+	int status;
+
+	if (child == 0) {
+		require_call(!ptrace(PTRACE_TRACEME, 0, 0, 0));
+		call_with(SYS_kill, getpid(), SIGSTOP, &in, &out);
+		check(same(&out, &wanted), "what the tracer put there");
+		finish();
+	}
+	require_call(waitpid(child, &status, 0) == child);
+	require_call(!ptrace(PTRACE_GETFPREGS, child, 0, &regs));
+	check(!memcmp(regs.xmm_space, &in, sizeof(in)), "seen by the tracer");
+	memcpy(regs.xmm_space, &wanted, sizeof(wanted));
+	require_call(!ptrace(PTRACE_SETFPREGS, child, 0, &regs));
+	require_call(!ptrace(PTRACE_CONT, child, 0, 0));
+	wait_for(child);
+}
+
+/* Nothing between the two uses these registers. */
+static void switch_to(int vid, uint32_t seed)
+{
+	struct state in = state_of(seed), out;
+
+	asm volatile(EACH_REGISTER(LOAD) : : [in] "r"(&in) : CLOBBERS);
+	require_call(!vas_switch(vid));
+	asm volatile(EACH_REGISTER(STORE) : : [out] "r"(&out) : "memory");
+	check(!memcmp(&in.xmm[8], &out.xmm[8], 8 * sizeof(in.xmm[0])),
+	      "switch to %d", vid);
+}
+
+static int spaces[3];
+
+static void *switch_and_keep(void *argument)
+{
+	uint32_t seed = (uintptr_t)argument;
+
+	for (uint32_t i = 0; i < ROUNDS / 10; i++) {
+		switch_to(spaces[(seed + i) % 3], seed + i * 16);
+		check_kept(SYS_sched_yield, 0, 0, ~seed - i * 16, "inside");
+	}
+	switch_to(0, seed);
+	return NULL;
+}
+
+static void into_spaces(void)
+{
+	pthread_t threads[4];
+
+	for (int i = 0; i < 3; i++) {
+		char name[] = { 'f', 'p', 'u', '0' + i, 0 };
+
+		spaces[i] = new_vas(name);
+		attach_self(spaces[i]);
+	}
+	for (uintptr_t i = 0; i < 4; i++)
+		require_call(!pthread_create(&threads[i], NULL, switch_and_keep,
+					     (void *)i));
+	for (int i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+}
+
+static const struct ktap_case cases[] = {
+	{ "over system calls", over_calls, 0 },
+	{ "over faults", over_faults, 0 },
+	{ "to a child", to_a_child, 0 },
+	{ "past vfork", past_vfork, 0 },
+	{ "past other threads", past_threads, 0 },
+	{ "over signals", over_signals, 0 },
+	{ "to a tracer and back", traced, 0 },
+	{ "into other address spaces", into_spaces, 0 },
+};
+
+KTAP_TESTS(cases)
