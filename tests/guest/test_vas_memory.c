@@ -3,6 +3,7 @@
  * What a thread finds in the memory of a VAS and beside it: what was written
  * there, by whomever, and nothing else; through fork and swap, too.
  */
+#include "files.h"
 #include "vas_test.h"
 
 /* Every thread is in the address space that it was put into, and no other. */
@@ -105,6 +106,54 @@ static void coherence(void)
 	map_here(HEAP, 2);
 	check(page_is(at(HEAP), 0), "old contents came back");
 	drop_with_segment(vid, sid);
+}
+
+static long locked_kib(void)
+{
+	return number_in("/proc/self/status", "VmLck:");
+}
+
+static long size_kib(void)
+{
+	return number_in("/proc/self/status", "VmSize:");
+}
+
+/* A region that one process unmaps is taken off what each process has. */
+static void accounting(void)
+{
+	int vid = new_vas("accounting");
+	long size, locked;
+	struct line other;
+	pid_t child = fork_with_line(&other);
+
+	attach_self(vid);
+	enter(vid);
+	size = size_kib();
+	if (!child) {
+		tell(&other);
+		hear(&other);
+		check(can_read(at(HEAP)), "not mapped");
+		require_call(mlock(at(HEAP), 4 * PAGE) == 0);
+		check(size_kib() == size + 16, "%ld KiB more", size_kib() - size);
+		locked = locked_kib();
+		tell(&other);
+		hear(&other);
+		check(size_kib() == size, "%ld KiB left", size_kib() - size);
+		check(locked_kib() == locked - 16, "%ld KiB locked, %ld before",
+		      locked_kib(), locked);
+		finish();
+	}
+	hear(&other);
+	map_here(HEAP, 4);
+	tell(&other);
+	hear(&other);
+	require_call(munmap(at(HEAP), 4 * PAGE) == 0);
+	check(size_kib() == size && !locked_kib(), "%ld KiB left, %ld KiB locked",
+	      size_kib() - size, locked_kib());
+	tell(&other);
+	wait_for(child);
+	enter(0);
+	drop_vas(vid);
 }
 
 /* Process memory is one and the same in all views, whatever happens to it. */
@@ -260,6 +309,7 @@ static const struct ktap_case cases[] = {
 	{ "isolation", isolation, 0 },
 	{ "memory outlives the process", memory_outlives_the_process, 0 },
 	{ "coherence", coherence, 0 },
+	{ "accounting", accounting, 0 },
 	{ "common memory", common_memory, 0 },
 	{ "copy on write in all views", copy_on_write_in_all_views, 0 },
 	{ "shared through swap and fork", shared_through_swap_and_fork, 0 },

@@ -6,8 +6,8 @@
  *	/sys/kernel/debug/fail_um_kernel_fill	of the kernel, with ENOMEM
  *
  * They do fail, as the newest operation of a batch is spoiled before it is
- * sent: the host refuses an address inside a page, and more bytes than there
- * are addresses. The attributes are those of Documentation/fault-injection/;
+ * sent: the host refuses an address inside a page, to unmap nothing, and more
+ * bytes than there are addresses. What it gets to see, the filter lets through. The attributes are those of Documentation/fault-injection/;
  * with task-filter only those processes are hit which have make-it-fail set.
  */
 
@@ -34,8 +34,14 @@ static bool is_due(struct fault_attr *attr)
  */
 void um_tlb_inject(struct tlb_batch *batch)
 {
-	if (batch->last.kind != TLB_NOTHING && is_due(&fail_host_call))
-		batch->last.addr |= 1;
+	struct tlb_op *op = &batch->last;
+
+	if (op->kind == TLB_NOTHING || !is_due(&fail_host_call))
+		return;
+	if (op->kind == TLB_INVALIDATE)
+		op->len = 0;
+	else
+		op->addr |= 1;
 }
 
 /**
