@@ -136,7 +136,7 @@ static int evict_user(struct mm_struct *mm)
 	tlb->evicting = false;
 	tlb->evicted = true;	/* this success is no progress */
 	if (err)
-		os_kill_process(id->pid, 0);
+		um_view_kill(um_view_of(id));
 	return err;
 }
 

@@ -56,6 +56,7 @@ static inline struct um_view *um_view_of(struct mm_id *id)
 
 struct um_view *um_view_create(void);
 int um_view_recycle(struct um_view *view);
+void um_view_kill(struct um_view *view);
 void um_view_destroy(struct um_view *view);
 struct um_view *um_view_acquire(struct mm_struct *mm);
 void um_view_release(struct um_view *view);

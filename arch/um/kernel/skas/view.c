@@ -178,6 +178,26 @@ int um_view_recycle(struct um_view *view)
 }
 
 /**
+ * um_view_kill() - end a host process that is of no use any more
+ * @view:	its view, which keeps its mm; the host process is stopped
+ *
+ * In seccomp mode SIGCHLD tells when it is dead. Its tasks cannot go on.
+ *
+ * Context: the turnstile of the mm held.
+ */
+void um_view_kill(struct um_view *view)
+{
+	struct mm_id *id = &view->id;
+
+	if (using_seccomp) {
+		os_view_kill(id);
+		return;
+	}
+	os_kill_ptraced_process(id->pid, 1);
+	WRITE_ONCE(id->pid, -1);
+}
+
+/**
  * um_view_destroy() - end a view and its host process
  * @view:	the view, which has no mm and is not in the pool
  *
