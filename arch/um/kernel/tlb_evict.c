@@ -19,7 +19,6 @@
 #include <asm/view.h>
 #include <as-layout.h>
 #include <host_process.h>
-#include <os.h>
 #include <skas.h>
 #include <tlb_host.h>
 #include "tlb_internal.h"
