@@ -61,6 +61,7 @@ RUNS = (
     Run(("test_max_map_count",), mem_mib=1280, timeout_s=400),
     Run(("test_fork_threads",)),
     Run(("test_fault_around",)),
+    Run(("test_exec_ahead",)),
     # It empties the host's mappings of 1 GiB by exceeding their number.
     Run(("test_lock_on_fault",), mem_mib=1280, timeout_s=400),
     Run(("test_swap",), mem_mib=96, timeout_s=800),

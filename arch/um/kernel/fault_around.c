@@ -169,8 +169,14 @@ static bool memcg_has_room(struct mm_struct *mm, unsigned long pages)
 }
 #endif
 
-/* Whether pages can be had with nothing being reclaimed for them. */
-static bool memory_has_room(struct mm_struct *mm, unsigned long pages)
+/**
+ * um_memory_has_room() - can pages be had with nothing being reclaimed for them?
+ * @mm:		the mm that they are for
+ * @pages:	how many
+ *
+ * Context: any but interrupt.
+ */
+bool um_memory_has_room(struct mm_struct *mm, unsigned long pages)
 {
 	unsigned long free = 0, needed = pages;
 	struct zone *zone;
@@ -299,11 +305,11 @@ static unsigned int take(struct ahead *ahead, unsigned int flags)
 
 	switch (same_state(ahead, pmd)) {
 	case ENTRY_UNTOUCHED:
-		if (memory_has_room(mm, ahead->nr))
+		if (um_memory_has_room(mm, ahead->nr))
 			return take_untouched(ahead, pmd);
 		break;
 	case ENTRY_PROTECTED:
-		if (memory_has_room(mm, ahead->nr))
+		if (um_memory_has_room(mm, ahead->nr))
 			return take_protected(ahead, flags);
 		break;
 	case ENTRY_OTHER:

@@ -24,6 +24,7 @@ struct um_fault_history {
 	struct fault_runs runs;
 };
 
+bool um_memory_has_room(struct mm_struct *mm, unsigned long pages);
 void um_fault_around(struct vm_area_struct *vma, unsigned long addr,
 		     unsigned int flags);
 
