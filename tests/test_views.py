@@ -39,9 +39,10 @@ def mappings(pid: int) -> list[str]:
 def started(guest: Guest, uml: Uml, tmp_path: Path,
             script: str, *prefix: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
     """A guest that runs a script, from its first line of output on; its kernel."""
+    command = uml.command("--mode", guest.mode, "--cpus", str(guest.cpus), "--timeout", "90",
+                          "--log", str(tmp_path / "log"), "--", "sh", "-c", script)
     with subprocess.Popen(
-            [*prefix, *uml.command("--mode", guest.mode, "--cpus", str(guest.cpus), "--timeout", "90",
-                        "--log", str(tmp_path / "log"), "--", "sh", "-c", script)],
+            [*prefix, *command],
             stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as runner:
         try:
             assert runner.stdout and runner.stdout.readline()

@@ -318,16 +318,18 @@ static inline struct vas_segment *to_segment(struct vas_object *object)
 
 static inline void vas_put(struct vas *vas)
 {
-	vas_object_put(&vas->object);
+	if (vas)
+		vas_object_put(&vas->object);
 }
 
 static inline void vas_segment_put(struct vas_segment *segment)
 {
-	vas_object_put(&segment->object);
+	if (segment)
+		vas_object_put(&segment->object);
 }
 
-DEFINE_FREE(vas_put, struct vas *, if (_T) vas_put(_T))
-DEFINE_FREE(vas_segment_put, struct vas_segment *, if (_T) vas_segment_put(_T))
+DEFINE_FREE(vas_put, struct vas *, vas_put(_T))
+DEFINE_FREE(vas_segment_put, struct vas_segment *, vas_segment_put(_T))
 
 /* Memory that can be written can be read: there is no write-only page. */
 static inline bool vas_type_writes(int type)

@@ -17,8 +17,8 @@
 #define ROUNDS 2000
 
 struct state {
-	_Alignas(16) uint32_t xmm[REGISTERS][4];
-};
+	uint32_t xmm[REGISTERS][4];
+} __attribute__((aligned(16)));
 
 static struct state state_of(uint32_t seed)
 {
@@ -34,25 +34,29 @@ static bool same(const struct state *a, const struct state *b)
 	return !memcmp(a, b, sizeof(*a));
 }
 
-#define EACH_REGISTER(f)						\
-	f(0) f(1) f(2) f(3) f(4) f(5) f(6) f(7)				\
-	f(8) f(9) f(10) f(11) f(12) f(13) f(14) f(15)
-#define LOAD(n)  "movaps " #n "*16(%[in]), %%xmm" #n ";"
-#define STORE(n) "movaps %%xmm" #n ", " #n "*16(%[out]);"
-#define CLEAR(n) "pxor %%xmm" #n ", %%xmm" #n ";"
+/* For all registers, in one string of assembly */
+#define LOAD_ALL							\
+	".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15;"	\
+	"movaps \\n*16(%[from]), %%xmm\\n; .endr;"
+#define STORE_ALL							\
+	".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15;"	\
+	"movaps %%xmm\\n, \\n*16(%[to]); .endr;"
+#define CLEAR_ALL							\
+	".irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15;"	\
+	"pxor %%xmm\\n, %%xmm\\n; .endr;"
 #define CLOBBERS "rcx", "r11", "memory", "cc",				\
 	"xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7",	\
 	"xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15"
 
-/* A system call with what is in in; out is what is there after it. */
+/* A system call with these registers; out gets what they hold after it. */
 static long call_with(long nr, long a, long b, const struct state *in,
 		      struct state *out)
 {
 	long ret;
 
-	asm volatile(EACH_REGISTER(LOAD) "syscall;" EACH_REGISTER(STORE)
+	asm volatile(LOAD_ALL "syscall;" STORE_ALL
 		     : "=a"(ret)
-		     : "0"(nr), "D"(a), "S"(b), [in] "r"(in), [out] "r"(out)
+		     : "0"(nr), "D"(a), "S"(b), [from] "r"(in), [to] "r"(out)
 		     : CLOBBERS);
 	return ret;
 }
@@ -81,10 +85,10 @@ static void over_faults(void)
 	for (uint32_t i = 0; i < 64; i++) {
 		struct state in = state_of(i), out;
 
-		asm volatile(EACH_REGISTER(LOAD) "movb $1, (%[p]);"
-			     EACH_REGISTER(STORE)
-			     : : [p] "r"(p + i * PAGE), [in] "r"(&in),
-				 [out] "r"(&out)
+		asm volatile(LOAD_ALL "movb $1, (%[p]);"
+			     STORE_ALL
+			     : : [p] "r"(p + i * PAGE), [from] "r"(&in),
+				 [to] "r"(&out)
 			     : CLOBBERS);
 		check(same(&in, &out), "fault of page %u", i);
 	}
@@ -114,14 +118,14 @@ static void past_vfork(void)
 		struct state in = state_of(i), out;
 		long pid;
 
-		asm volatile(EACH_REGISTER(LOAD)
+		asm volatile(LOAD_ALL
 			     "syscall; test %%eax, %%eax; jnz 1f;"
-			     EACH_REGISTER(CLEAR)
+			     CLEAR_ALL
 			     "xorl %%edi, %%edi; movl %[exit], %%eax; syscall;"
-			     "1:" EACH_REGISTER(STORE)
+			     "1:" STORE_ALL
 			     : "=a"(pid)
 			     : "0"(SYS_vfork), [exit] "i"(SYS_exit),
-			       [in] "r"(&in), [out] "r"(&out)
+			       [from] "r"(&in), [to] "r"(&out)
 			     : CLOBBERS, "rdi");
 		require(pid > 0, "vfork");
 		check(same(&in, &out), "round %u", i);
@@ -154,7 +158,7 @@ static void past_threads(void)
 static void clear_all(int sig)
 {
 	(void)sig;
-	asm volatile(EACH_REGISTER(CLEAR) : : : CLOBBERS);
+	asm volatile(CLEAR_ALL : : : CLOBBERS);
 }
 
 static struct _libc_fpstate *frame_of(void *context)
@@ -217,9 +221,9 @@ static void switch_to(int vid, uint32_t seed)
 {
 	struct state in = state_of(seed), out;
 
-	asm volatile(EACH_REGISTER(LOAD) : : [in] "r"(&in) : CLOBBERS);
+	asm volatile(LOAD_ALL : : [from] "r"(&in) : CLOBBERS);
 	require_call(!vas_switch(vid));
-	asm volatile(EACH_REGISTER(STORE) : : [out] "r"(&out) : "memory");
+	asm volatile(STORE_ALL : : [to] "r"(&out) : "memory");
 	check(!memcmp(&in.xmm[8], &out.xmm[8], 8 * sizeof(in.xmm[0])),
 	      "switch to %d", vid);
 }

@@ -68,10 +68,10 @@ static void touch(struct vm_area_struct *vma, unsigned long step,
  */
 void um_exec_ahead(void)
 {
+	VMA_ITERATOR(vmi, current->mm, 0);
 	unsigned long data = DATA_PAGES_MAX, text = TEXT_PAGES_MAX;
 	struct mm_struct *mm = current->mm;
 	struct vm_area_struct *vma;
-	VMA_ITERATOR(vmi, mm, 0);
 
 	if (!um_memory_has_room(mm, data))
 		return;

@@ -376,10 +376,11 @@ int um_tlb_walk_changed(struct tlb_walk *walk, struct um_tlb *tlb)
 
 	for (i = 0; i < changed.nr && !err; i++) {
 		unsigned long start = changed.range[i].start;
+		unsigned long end = min(changed.range[i].end,
+					um_vas_user_end(start));
 
 		walk->tables_freed = changed.range[i].tables_freed;
-		err = um_tlb_walk_range(walk, start, min(changed.range[i].end,
-						     um_vas_user_end(start)));
+		err = um_tlb_walk_range(walk, start, end);
 	}
 	walk->tables_freed = false;
 	return err;

@@ -7,8 +7,9 @@
  *
  * They do fail, as the newest operation of a batch is spoiled before it is
  * sent: the host refuses an address inside a page, to unmap nothing, and more
- * bytes than there are addresses. What it gets to see, the filter lets through. The attributes are those of Documentation/fault-injection/;
- * with task-filter only those processes are hit which have make-it-fail set.
+ * bytes than there are addresses. What it gets to see, the filter lets through.
+ * The attributes are those of Documentation/fault-injection/; with task-filter
+ * only those processes are hit which have make-it-fail set.
  */
 
 #include <linux/debugfs.h>

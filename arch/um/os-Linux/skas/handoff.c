@@ -143,6 +143,14 @@ static int __init init_handoff(void)
 
 __initcall(init_handoff);
 
+/* Was a hand-over seen so late that the host must have run others meanwhile? */
+static int is_late(const struct handoff *words)
+{
+	unsigned int now = HANDOFF_CYCLES();
+
+	return now - words->since > late_cycles;
+}
+
 /* How long both sides may spin for the next hand-off, in cycles. */
 static unsigned int spin_limit(const struct handoff_cpu *cpu)
 {
@@ -162,7 +170,7 @@ static int wait_for_stub(struct handoff_cpu *cpu, struct mm_id *id,
 	cpu->ticks = 0;
 	__atomic_store_n(&cpu->waiting, id, __ATOMIC_RELAXED);
 	handed_over = handoff_kernel_wait(words, &id->pid, spin, yield);
-	if (spin && (unsigned int)HANDOFF_CYCLES() - words->since > late_cycles)
+	if (spin && is_late(words))
 		cpu->late++;
 	__atomic_store_n(&cpu->waiting, NULL, __ATOMIC_RELAXED);
 	cpu->rung_by_last = 0;
