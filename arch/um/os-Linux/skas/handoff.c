@@ -48,7 +48,7 @@
  * A hand-over that is seen so late, and so many in a tick: this thread spins on
  * a CPU that others want.
  */
-#define LATE_NS			1000000UL
+#define LATE_NS			100000UL
 #define CONTENDED_LATE		2
 #define MAX_PAUSE_TICKS		64
 
