@@ -26,7 +26,6 @@
 
 #include <errno.h>
 #include <time.h>
-#include <sched.h>
 #include <unistd.h>
 #include <asm/unistd.h>
 #include <linux/futex.h>
@@ -44,11 +43,7 @@
 /* Outlasts ordinary kernel work; a shorter spin is worse than none. */
 #define SPIN_NS			100000UL
 
-/*
- * A hand-over that is seen so late, and so many in a tick: this thread spins on
- * a CPU that others want.
- */
-#define LATE_NS			100000UL
+/* So many late hand-overs in a tick: this thread spins on a CPU that others want. */
 #define CONTENDED_LATE		2
 #define MAX_PAUSE_TICKS		64
 
@@ -68,7 +63,7 @@ static void futex(unsigned int *word, int op, unsigned int value)
 
 #define HANDOFF_WAKE(p)			futex(p, FUTEX_WAKE, HANDOFF_ALL)
 #define HANDOFF_KERNEL_SLEEP(p, seen)	futex(p, FUTEX_WAIT, seen)
-#define HANDOFF_YIELD()			sched_yield()
+#define HANDOFF_YIELD()			os_yield()
 #include <handoff_protocol.h>
 
 /**
@@ -97,7 +92,6 @@ static struct handoff_cpu handoff_cpus[CONFIG_NR_CPUS];
 unsigned int *handoff_bells;
 
 static unsigned int spin_cycles;
-static unsigned int late_cycles;
 static int allowed_cpus = 1;
 static int idle_cpus;
 
@@ -136,19 +130,21 @@ static int __init init_handoff(void)
 	} while (ns < 1000000);
 
 	spin_cycles = cycles * SPIN_NS / ns;
-	late_cycles = cycles * LATE_NS / ns;
 	count_allowed_cpus();
 	return 0;
 }
 
 __initcall(init_handoff);
 
-/* Was a hand-over seen so late that the host must have run others meanwhile? */
+/*
+ * Was a hand-over seen later than a spin lasts? Then the host must have run
+ * others meanwhile.
+ */
 static int is_late(const struct handoff *words)
 {
 	unsigned int now = HANDOFF_CYCLES();
 
-	return now - words->since > late_cycles;
+	return now - words->since > spin_cycles;
 }
 
 /* How long both sides may spin for the next hand-off, in cycles. */
