@@ -6,6 +6,7 @@
  */
 #include "vas_test.h"
 
+#include <linux/futex.h>
 #include <linux/userfaultfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -91,7 +92,7 @@ static void reads_and_writes(void)
 		check_errno(read(fd, p, 8), EFAULT);
 		check_errno(readv(fd, &iov, 1), EFAULT);
 		check_errno(write(out[1], p, 8), EFAULT);
-		check_errno(syscall(SYS_futex, p, 0 /* FUTEX_WAIT */, 0, NULL),
+		check_errno(syscall(SYS_futex, p, FUTEX_WAIT, 0, NULL),
 			    EFAULT);
 		check_errno(vas_find(p), EFAULT);
 		if (slot == 2)
@@ -180,6 +181,25 @@ static void long_ranges(void)
 	still_as_they_were();
 }
 
+/* A call that takes no second address leaves what is in its register alone. */
+static void unused_arguments(void)
+{
+	static uint32_t word;
+	void *garbage = tagged(1), *mapped = map_private(1);
+
+	two_vases();
+	check_errno(syscall(SYS_futex, &word, FUTEX_WAIT, 1, NULL, garbage, 0),
+		    EAGAIN);
+	check(syscall(SYS_futex, &word, FUTEX_WAKE, 1, NULL, garbage, 0) == 0,
+	      "wake: %s", strerror(errno));
+	check_errno(syscall(SYS_futex, &word, FUTEX_REQUEUE, 0, 1L, garbage, 0),
+		    EFAULT);
+	check(syscall(SYS_mremap, mapped, PAGE, PAGE, 0, garbage) ==
+	      (long)mapped, "mremap: %s", strerror(errno));
+	unmap(mapped, 1);
+	still_as_they_were();
+}
+
 /* A tracer sees what the tracee would, and no more. */
 static void tracer(void)
 {
@@ -263,6 +283,7 @@ static const struct ktap_case cases[] = {
 	{ "other ways to memory", other_ways_to_memory, 0 },
 	{ "userfaultfd", user_faults, 0 },
 	{ "long ranges", long_ranges, 0 },
+	{ "unused arguments", unused_arguments, 0 },
 	{ "a tracer", tracer, 0 },
 	{ "PROCMAP_QUERY", query_of_maps, 0 },
 };

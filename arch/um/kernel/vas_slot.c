@@ -19,6 +19,7 @@
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
+#include <uapi/linux/futex.h>
 #include <asm/um_fpu.h>
 #include <asm/unistd.h>
 #include <asm/vas_slot.h>
@@ -408,8 +409,23 @@ unsigned long arch_get_unmapped_area(struct file *file, unsigned long addr,
 
 #define ARG(n)	(1U << (n))
 
+/* Only some look at a second address; others find garbage there. */
+static unsigned int futex_address_args(unsigned long op)
+{
+	switch (op & FUTEX_CMD_MASK) {
+	case FUTEX_REQUEUE:
+	case FUTEX_CMP_REQUEUE:
+	case FUTEX_WAKE_OP:
+	case FUTEX_WAIT_REQUEUE_PI:
+	case FUTEX_CMP_REQUEUE_PI:
+		return ARG(0) | ARG(4);
+	default:
+		return ARG(0);
+	}
+}
+
 /* Which arguments are addresses of memory that is not read through uaccess. */
-static unsigned int address_args(int nr, unsigned long arg1)
+static unsigned int address_args(int nr, const unsigned long *args)
 {
 	switch (nr) {
 	case __NR_mprotect:
@@ -427,13 +443,15 @@ static unsigned int address_args(int nr, unsigned long arg1)
 	case __NR_mseal:
 		return ARG(0);
 	case __NR_mremap:
-		return ARG(0) | ARG(4);
+		return args[3] & (MREMAP_FIXED | MREMAP_DONTUNMAP) ?
+		       ARG(0) | ARG(4) : ARG(0);
 	case __NR_shmat:
 		return ARG(1);
 	case __NR_futex:
-		return ARG(0) | ARG(4);
+		return futex_address_args(args[1]);
 	case __NR_prctl:
-		return arg1 == PR_SET_VMA || arg1 == PR_SET_MM ? ARG(2) : 0;
+		return args[0] == PR_SET_VMA || args[0] == PR_SET_MM ? ARG(2) :
+								       0;
 	default:
 		return 0;
 	}
@@ -533,7 +551,7 @@ bool um_vas_handle_syscall(int nr, struct uml_pt_regs *regs, unsigned long *ret)
 		UPT_SYSCALL_ARG3(regs), UPT_SYSCALL_ARG4(regs),
 		UPT_SYSCALL_ARG5(regs), UPT_SYSCALL_ARG6(regs),
 	};
-	unsigned int which = address_args(nr, args[0]);
+	unsigned int which = address_args(nr, args);
 
 	if (has_high_address(which, args)) {
 		*ret = -EFAULT;
