@@ -123,6 +123,46 @@ def test_one_host_cpu_is_handed_over_awake(guest: Guest, uml: Uml, tmp_path: Pat
     assert slept_now - slept < (yielded_now - yielded) / 2
 
 
+@pytest.mark.parametrize("guest", [("seccomp", 1)], ids=["seccomp-1cpu"], indirect=True)
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs of the host")
+def test_placement(guest: Guest, uml: Uml, tmp_path: Path) -> None:
+    """The two that spin have a CPU each; on a busy host they share one."""
+    allowed = os.sched_getaffinity(0)
+
+    def apart() -> bool:
+        return len(allowed) - 1 in [len(cpus_of(pid) & allowed)
+                                    for pid in host_processes(leader)]
+
+    def together() -> bool:
+        mine = cpus_of(leader)
+        return len(mine) == 1 and mine in [cpus_of(pid) for pid in host_processes(leader)]
+
+    with started(guest, uml, tmp_path, "echo up; while :; do bench_syscall; done") as (_, leader):
+        assert wait_until(apart, timeout=20)
+        with busy_processes(2 * len(allowed)):
+            assert wait_until(together, timeout=40)
+
+
+def cpus_of(pid: int) -> set[int]:
+    """On which CPUs of the host a process may run; none if it is gone."""
+    try:
+        return os.sched_getaffinity(pid)
+    except ProcessLookupError:
+        return set()
+
+
+@contextmanager
+def busy_processes(count: int) -> Iterator[None]:
+    """Host processes that do nothing but use CPUs."""
+    busy = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(count)]
+    try:
+        yield
+    finally:
+        for process in busy:
+            process.kill()
+            process.wait()
+
+
 def switches(pid: int) -> tuple[int, int]:
     """How often a process went to sleep, and how often it lost the CPU awake."""
     status = dict(line.split(":", 1)

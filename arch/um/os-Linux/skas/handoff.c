@@ -6,13 +6,14 @@
  *
  * Waking a thread that sleeps on another host CPU takes some 20 us; one that
  * spins there notices within a tenth of one. So both sides spin, for longer than
- * ordinary kernel work takes, where there is a host CPU for each of them:
+ * ordinary kernel work takes, where there is a host CPU for each of them, and the
+ * host process is kept off the virtual CPU's (placement.c):
  *
  *  - not if this process is allowed too few CPUs for the virtual CPUs that are
  *    busy.
  *  - not for some ticks after hand-overs were seen late again and again: the host
  *    has other work for the CPU. It is tried anew after a pause, which doubles as
- *    long as that goes on.
+ *    long as that goes on, and for which both stay on one CPU.
  *  - a virtual CPU that becomes idle sends the last host process to sleep.
  *
  * With one allowed CPU a spin would only delay the one waited for. There, the one
@@ -39,15 +40,17 @@
 #include <stub-data.h>
 #include <sysdep/stub.h>
 #include "../internal.h"
+#include "placement.h"
 
 /* Outlasts ordinary kernel work; a shorter spin is worse than none. */
 #define SPIN_NS			100000UL
 
+/* How many spins long a wake-up may take. */
+#define LATE_WAKE_UP		4
+
 /* So many late hand-overs in a tick: this thread spins on a CPU that others want. */
 #define CONTENDED_LATE		2
 #define MAX_PAUSE_TICKS		64
-
-#define MAX_HOST_CPUS		8192
 
 /* How often the allowed CPUs are looked at. */
 #define AFFINITY_TICKS		128
@@ -92,7 +95,6 @@ static struct handoff_cpu handoff_cpus[CONFIG_NR_CPUS];
 unsigned int *handoff_bells;
 
 static unsigned int spin_cycles;
-static int allowed_cpus = 1;
 static int idle_cpus;
 
 static struct handoff_cpu *this_cpu(void)
@@ -103,20 +105,6 @@ static struct handoff_cpu *this_cpu(void)
 static struct handoff *words_of(struct mm_id *id)
 {
 	return &((struct stub_data *)id->stack)->handoff;
-}
-
-static void count_allowed_cpus(void)
-{
-	static unsigned long mask[MAX_HOST_CPUS / (8 * sizeof(long))];
-	long bytes = syscall(__NR_sched_getaffinity, 0, sizeof(mask), mask);
-	int i, count = 0;
-
-	/* Fails where the host can have more CPUs than that: many, then. */
-	if (bytes < 0)
-		count = MAX_HOST_CPUS;
-	for (i = 0; i < bytes / (long)sizeof(long); i++)
-		count += __builtin_popcountl(mask[i]);
-	allowed_cpus = count;
 }
 
 static int __init init_handoff(void)
@@ -130,21 +118,32 @@ static int __init init_handoff(void)
 	} while (ns < 1000000);
 
 	spin_cycles = cycles * SPIN_NS / ns;
-	count_allowed_cpus();
+	placement_look();
 	return 0;
 }
 
 __initcall(init_handoff);
 
 /*
- * Was a hand-over seen later than a spin lasts? Then the host must have run
- * others meanwhile.
+ * Was a hand-over seen so late that the host must have run others meanwhile? This
+ * side waited from start on, awake for as long as a spin lasts. Once it sleeps, a
+ * wake-up may take long on a host that has nothing else to do, too.
  */
-static int is_late(const struct handoff *words)
+static int is_late(const struct handoff *words, unsigned int start)
 {
-	unsigned int now = HANDOFF_CYCLES();
+	unsigned int late = HANDOFF_CYCLES() - words->since;
 
-	return now - words->since > spin_cycles;
+	if ((int)(words->since - start) > (int)spin_cycles)
+		late /= LATE_WAKE_UP;
+	return late > spin_cycles;
+}
+
+static enum placement choose_placement(const struct handoff_cpu *cpu,
+				       unsigned int spin)
+{
+	if (spin)
+		return PLACE_APART;
+	return cpu->pause ? PLACE_TOGETHER : PLACE_ANYWHERE;
 }
 
 /* How long both sides may spin for the next hand-off, in cycles. */
@@ -152,7 +151,7 @@ static unsigned int spin_limit(const struct handoff_cpu *cpu)
 {
 	int busy = uml_ncpus - __atomic_load_n(&idle_cpus, __ATOMIC_RELAXED);
 
-	if (cpu->pause || (2 * busy > allowed_cpus && busy > 1))
+	if (cpu->pause || (2 * busy > placement_allowed() && busy > 1))
 		return 0;
 	return spin_cycles;
 }
@@ -161,12 +160,13 @@ static int wait_for_stub(struct handoff_cpu *cpu, struct mm_id *id,
 			 unsigned int spin, int yield)
 {
 	struct handoff *words = words_of(id);
+	unsigned int start = HANDOFF_CYCLES();
 	int handed_over;
 
 	cpu->ticks = 0;
 	__atomic_store_n(&cpu->waiting, id, __ATOMIC_RELAXED);
 	handed_over = handoff_kernel_wait(words, &id->pid, spin, yield);
-	if (spin && is_late(words))
+	if (spin && is_late(words, start))
 		cpu->late++;
 	__atomic_store_n(&cpu->waiting, NULL, __ATOMIC_RELAXED);
 	cpu->rung_by_last = 0;
@@ -189,6 +189,7 @@ void handoff_prepare(struct mm_id *id)
 		.kern = HANDOFF_SPIN,
 		.bell = id->bell,
 	};
+	placement_inherit(id);
 }
 
 /**
@@ -214,7 +215,9 @@ int handoff_run(struct mm_id *id)
 	struct mm_id *last = __atomic_load_n(&cpu->last, __ATOMIC_RELAXED);
 	struct handoff *words = words_of(id);
 	unsigned int spin = spin_limit(cpu);
-	int err, yield = allowed_cpus == 1;
+	int err, yield = placement_allowed() == 1;
+
+	placement_set(id, choose_placement(cpu, spin));
 
 	words->spin = spin;
 	words->yield = yield;
@@ -367,7 +370,7 @@ void handoff_tick(void)
 	static unsigned int ticks;
 
 	if (ticks++ % AFFINITY_TICKS == 0)
-		count_allowed_cpus();
+		placement_look();
 	judge_contention(cpu);
 	if (id)
 		look_after_waiting(cpu, id);

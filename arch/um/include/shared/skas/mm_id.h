@@ -16,6 +16,7 @@
  *		(struct stub_data)
  * @mem_token:	with which its batches may map the memory file (seccomp mode)
  * @bell:	on which bell it sleeps (handoff.h)
+ * @where:	on which host CPUs it may run (os-Linux/skas/placement.c)
  * @resetting:	it is being made as new by its next resumption (handoff_alarm())
  * @batch:	operations that it has to run before guest code
  */
@@ -24,6 +25,7 @@ struct mm_id {
 	unsigned long stack;
 	unsigned long mem_token;
 	unsigned int bell;
+	int where;
 	int resetting;
 	struct tlb_batch batch;
 };
