@@ -34,12 +34,14 @@ from typing import Iterator, Sequence
 
 import hostcalls
 import hostload
-from metrics import (METRICS, PLACEMENTS, Sample, as_markdown, as_text, bars,
-                     bars_table, calls_table, figures_table, parse_line)
+import processmemory
+from metrics import (HOST_PROGRAMS, METRICS, PLACEMENTS, Sample, as_markdown,
+                     as_text, bars, bars_table, calls_table, figures_table,
+                     parse_line)
 
 REPO = Path(__file__).resolve().parent.parent
 GUEST_PROGRAMS = "/usr/local/bin"
-HOST_PROGRAMS = REPO / "build" / "guest"
+NATIVE_PROGRAMS = REPO / "build" / "guest"
 RESULTS = REPO / "build" / "bench"
 DISK_MIB = 256
 MEMORY = "1G"
@@ -114,7 +116,7 @@ def pass_script(directory: Path | str, programs: Sequence[str],
     for program in programs:
         own = [m for m in METRICS if m.program == program]
         wanted = [m.name for m in own if m.native or not native]
-        if wanted and program != "boot":
+        if wanted and program not in HOST_PROGRAMS:
             lines.append(f"{directory}/{program} {' '.join(wanted)} || bad=1")
     return "\n".join([*lines, "exit $bad"])
 
@@ -147,7 +149,8 @@ def measure_programs(session: Session, target: str, placement: str,
     title = f"round {number}, {placement}, {target}"
     native = target not in session.kernels
     missing = {m.name for m in METRICS if m.program in programs
-               and m.program != "boot" and (m.native or not native)}
+               and m.program not in HOST_PROGRAMS
+               and (m.native or not native)}
     _status(f"{title}: {' '.join(programs)}")
     status: list[int] = []
     for line in lines_of(command, placement, status, environment):
@@ -195,11 +198,30 @@ def measure_boots(session: Session, target: str, placement: str,
         session.samples.append(Sample(target, placement, number, name, value))
 
 
+def measure_memory(session: Session, target: str, placement: str,
+                   number: int) -> None:
+    """Host memory for one more guest process."""
+    command = uml_command(session.kernels[target],
+                          ["sh", "-c", processmemory.SCRIPT], session.disk)
+    if placement == "pinned":
+        command = ["taskset", "-c", str(pinned_cpu()), *command]
+    try:
+        value = processmemory.per_process(command)
+    except (RuntimeError, OSError) as error:
+        session.fail(f"round {number}, {placement}, {target}: memory: {error}")
+        return
+    session.samples.append(
+        Sample(target, placement, number, "process_memory", value))
+
+
 def measure_kernel(session: Session, target: str, placement: str,
                    number: int, program: str) -> None:
     """One program on one kernel."""
     if program == "boot":
         measure_boots(session, target, placement, number)
+        return
+    if program == "memory":
+        measure_memory(session, target, placement, number)
         return
     script = pass_script(GUEST_PROGRAMS, [program], False)
     command = uml_command(session.kernels[target], ["sh", "-c", script],
@@ -221,7 +243,7 @@ def measure_round(session: Session, number: int) -> None:
 
 def measure_native(session: Session) -> None:
     """The same programs on the host."""
-    script = pass_script(HOST_PROGRAMS, session.programs, True)
+    script = pass_script(NATIVE_PROGRAMS, session.programs, True)
     memory_directory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp"
     for placement in session.placements:
         measure_programs(session, "native", placement, 1, session.programs,
@@ -252,7 +274,7 @@ def measure_gvisor(session: Session) -> None:
         session.note("gVisor: no column, runsc is not installed or does not"
                      " work here")
         return
-    script = pass_script(HOST_PROGRAMS, session.programs, True)
+    script = pass_script(NATIVE_PROGRAMS, session.programs, True)
     measure_programs(session, "gvisor", "free", 1, session.programs,
                      [*prefix, "sh", "-c", script], {"TMPDIR": "/tmp"})
     session.note(f"round 1, free: gvisor ({' '.join(prefix)})")

@@ -22,9 +22,11 @@ PLACEMENTS = ("free", "pinned")
 class Metric:
     """One line of the table.
 
-    program: the guest program that prints it; "boot" is measured on the host.
+    program: the guest program that prints it; "boot" and "memory" are measured on
+             the host.
     native:  it means the same when the program runs on the host or in gVisor.
-    bar:     the least ratio stock/ours that is wanted in every placement;
+    bar:     the least ratio stock/ours that is wanted in every placement, 0 if
+             the demand is another one;
     pinned:  when pinned, if that is more;
     best:    of stock's better placement to our better one, if there is a bar.
     """
@@ -70,12 +72,19 @@ METRICS: tuple[Metric, ...] = (
     Metric("dd_tmpfs_write", "us/MiB", "bench_dd"),
     Metric("dd_tmpfs_read", "us/MiB", "bench_dd"),
     Metric("shell_build", "us", "bench_shell", pinned=1.8, best=2.5),
+    Metric("busy_8", "us", "bench_busy", bar=1),
     Metric("boot_first_output", "ms", "boot", native=False),
     Metric("boot_and_halt", "ms", "boot", native=False),
+    Metric("process_memory", "KiB", "memory", native=False, bar=0),
 )
+
+# Measured by bench.py itself
+HOST_PROGRAMS = ("boot", "memory")
 
 # mremap over resident memory may be this much slower than over none
 MREMAP_BAR = 1.10
+# KiB of host memory that a guest process of ours may take more than one of stock
+MEMORY_BAR = 64
 # host system calls for one vmalloc and vfree of 1000 contiguous pages
 VMALLOC_CALLS_BAR = 8
 
@@ -249,6 +258,16 @@ def _mremap_bar(samples: Sequence[Sample], placement: str) -> Bar:
     return Bar(demand, f"{slower.median:.3f}", slower.median <= MREMAP_BAR)
 
 
+def _memory_bar(samples: Sequence[Sample], placement: str) -> Bar:
+    demand = (f"process_memory {placement}: ours - stock <= {MEMORY_BAR} KiB")
+    more = summarise([o - s for o, s in zip(
+        values(samples, "ours", placement, "process_memory"),
+        values(samples, "stock", placement, "process_memory"))])
+    if more is None:
+        return Bar(demand, "-", None)
+    return Bar(demand, f"{more.median:.1f}", more.median <= MEMORY_BAR)
+
+
 def bars(samples: Sequence[Sample], placements: Sequence[str],
          programs: Sequence[str], vmalloc_calls: float | None) -> list[Bar]:
     """Every demand on what was to be measured.
@@ -256,12 +275,14 @@ def bars(samples: Sequence[Sample], placements: Sequence[str],
     vmalloc_calls: our host calls per vmalloc and vfree; None if not counted.
     """
     found = [_ratio_bar(samples, m, p) for m in METRICS
-             if m.program in programs for p in placements]
+             if m.program in programs and m.bar for p in placements]
     if len(placements) == len(PLACEMENTS):
         found += [_best_bar(samples, m) for m in METRICS
                   if m.program in programs and m.best is not None]
     if "bench_map" in programs:
         found += [_mremap_bar(samples, p) for p in placements]
+    if "memory" in programs:
+        found += [_memory_bar(samples, p) for p in placements]
     demand = f"vmalloc_1000: host calls of ours <= {VMALLOC_CALLS_BAR}"
     if vmalloc_calls is None:
         found.append(Bar(demand, "- (--strace counts them)", None))

@@ -6,6 +6,7 @@ second runs every guest program in its shortest form (--smoke) in a guest: the
 figures say nothing there, but each must be one, for each metric.
 """
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -19,9 +20,10 @@ import bench  # noqa: E402
 import hostcalls  # noqa: E402
 import hostload  # noqa: E402
 import metrics  # noqa: E402
+import processmemory  # noqa: E402
 from metrics import METRICS, Sample, Summary  # noqa: E402
 
-PROGRAMS = sorted({m.program for m in METRICS if m.program != "boot"})
+PROGRAMS = sorted({m.program for m in METRICS} - set(metrics.HOST_PROGRAMS))
 
 
 def samples(metric: str, stock: list[float], ours: list[float],
@@ -126,6 +128,14 @@ def test_mremap_bar_compares_ours_with_itself():
     assert verdict("mremap free", near + samples("mremap_256m", [1], [111])) is False
 
 
+def test_memory_bar_is_a_difference():
+    least = samples("process_memory", [100], [164])
+    assert verdict("process_memory free", least) is True
+    more = samples("process_memory", [100, 100], [165, 166])
+    assert verdict("process_memory free", more) is False
+    assert verdict("process_memory free", []) is None
+
+
 def test_vmalloc_bar_counts_host_calls():
     assert verdict("vmalloc_1000: host", [], 8.0) is True
     assert verdict("vmalloc_1000: host", [], 8.1) is False
@@ -219,6 +229,17 @@ def test_load_of_others_is_busy_and_stolen_less_own():
 
 
 # --- the script of a pass ---------------------------------------------------
+
+def test_memory_of_processes_is_found():
+    assert processmemory.kib("Rss:   5 kB\nPss:     12 kB\n", "Pss") == 12
+    assert processmemory.kib("Pss_Anon:     12 kB\n", "Pss") == 0
+    with subprocess.Popen(["sh", "-c", "sleep 60; :"]) as shell:
+        while not (children := processmemory.descendants(shell.pid)):
+            pass
+        assert processmemory.held(shell.pid) > 0
+        os.kill(children[0], signal.SIGTERM)
+    assert len(children) == 1
+
 
 def test_script_runs_on_after_a_failure_and_reports_it(tmp_path):
     for name, body in (("bench_fork", "echo fork_exit 1 us; exit 3"),
