@@ -26,23 +26,27 @@ def kib(text: str, name: str) -> int:
     return int(found[1]) if found else 0
 
 
+def text_of(path: str) -> str:
+    """A file of /proc, empty once the process is gone."""
+    try:
+        return Path(path).read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def descendants(pid: int) -> list[int]:
     """The processes below this one."""
     found = []
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text(
-            encoding="ascii").split():
+    for child in text_of(f"/proc/{pid}/task/{pid}/children").split():
         found += [int(child), *descendants(int(child))]
     return found
 
 
 def held(runner: int) -> int:
     """KiB that the host holds for what this runner has started."""
-    total = 0
-    for pid in descendants(runner):
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-        total += kib(rollup, "Pss") + kib(status, "VmPTE")
-    return total
+    return sum(kib(text_of(f"/proc/{pid}/smaps_rollup"), "Pss") +
+               kib(text_of(f"/proc/{pid}/status"), "VmPTE")
+               for pid in descendants(runner))
 
 
 def per_process(command: Sequence[str]) -> float:
