@@ -323,13 +323,14 @@ def count_host_calls(session: Session) -> None:
     for name, operations in hostcalls.OPERATIONS.items():
         for target, kernel in session.kernels.items():
             _status(f"strace: {name} on {target}")
+            ops = operations * (hostcalls.OURS_TIMES if target == "ours" else 1)
             try:
-                few = traced_calls(session, kernel, name, operations)
-                many = traced_calls(session, kernel, name, 2 * operations)
+                few = traced_calls(session, kernel, name, ops)
+                many = traced_calls(session, kernel, name, 2 * ops)
             except (BenchError, OSError, ValueError) as error:
                 session.fail(f"host calls of {name} on {target}: {error}")
                 continue
-            shares = hostcalls.per_operation(few, many, operations)
+            shares = hostcalls.per_operation(few, many, ops)
             session.host_calls.setdefault(target, {})[name] = shares
             session.note(f"strace: {name} on {target}:"
                          f" {sum(shares.values()):.1f} host calls")
