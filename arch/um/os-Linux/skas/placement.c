@@ -85,12 +85,15 @@ static void bind(int pid, int where)
 	syscall(__NR_sched_setaffinity, pid, allowed_bytes, mask);
 }
 
+/* A tick in between must not take one CPU for all that are allowed. */
 static void move(int pid, int *at, int where)
 {
 	if (*at == where)
 		return;
-	*at = where;
+	if (where != ANYWHERE)
+		*at = where;
 	bind(pid, where);
+	*at = where;
 }
 
 /**
