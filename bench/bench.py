@@ -46,10 +46,9 @@ RESULTS = REPO / "build" / "bench"
 DISK_MIB = 256
 MEMORY = "1G"
 PASS_TIMEOUT_S = 600
-BOOTS_PER_VISIT = 3
 # How often a program has its turn in a round, if more than once: where both kernels
 # do the same, a boot's luck with the host's memory counts for more than they differ.
-VISITS = {"bench_map": 3, "boot": 3}
+VISITS = {"bench_map": 3, "boot": 9}
 
 
 class BenchError(Exception):
@@ -101,6 +100,12 @@ def pinned_cpu() -> int:
     return max(os.sched_getaffinity(0))
 
 
+def place(placement: str) -> None:
+    """Keep the current process, and what it starts, on this placement's CPUs."""
+    if placement == "pinned":
+        os.sched_setaffinity(0, {pinned_cpu()})
+
+
 def uml_command(kernel: Path, command: Sequence[str], disk: Path,
                 timeout_s: int = PASS_TIMEOUT_S) -> list[str]:
     """How to run a command in a guest of this kernel.
@@ -130,13 +135,11 @@ def lines_of(command: Sequence[str], placement: str, exit_status: list[int],
 
     Its exit status is appended to exit_status when the output has ended.
     """
-    cpus = ({pinned_cpu()} if placement == "pinned"
-            else os.sched_getaffinity(0))
     with subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             text=True, errors="replace", cwd=RESULTS,
             env={**os.environ, **(environment or {})},
-            preexec_fn=lambda: os.sched_setaffinity(0, cpus)) as process:
+            preexec_fn=lambda: place(placement)) as process:
         assert process.stdout is not None
         yield from process.stdout
     exit_status.append(process.returncode)
@@ -186,18 +189,14 @@ def time_boot(session: Session, kernel: Path,
     return (first - began) * 1000, (ended - began) * 1000
 
 
-def measure_boots(session: Session, target: str, placement: str,
-                  number: int) -> None:
-    """The medians of some boots, as this round's samples."""
-    boots = [time_boot(session, session.kernels[target], placement)
-             for _ in range(BOOTS_PER_VISIT)]
-    good = [b for b in boots if b is not None]
-    if len(good) < len(boots):
-        session.fail(f"round {number}, {placement}, {target}:"
-                     f" {len(boots) - len(good)} boots failed")
+def measure_boot(session: Session, target: str, placement: str,
+                 number: int) -> None:
+    """The two times of a boot."""
+    times = time_boot(session, session.kernels[target], placement)
+    if times is None:
+        session.fail(f"round {number}, {placement}, {target}: no boot")
         return
-    for i, name in enumerate(("boot_first_output", "boot_and_halt")):
-        value = statistics.median(b[i] for b in good)
+    for name, value in zip(("boot_first_output", "boot_and_halt"), times):
         session.samples.append(Sample(target, placement, number, name, value))
 
 
@@ -206,10 +205,8 @@ def measure_memory(session: Session, target: str, placement: str,
     """Host memory for one more guest process."""
     command = uml_command(session.kernels[target],
                           ["sh", "-c", processmemory.SCRIPT], session.disk)
-    if placement == "pinned":
-        command = ["taskset", "-c", str(pinned_cpu()), *command]
     try:
-        value = processmemory.per_process(command)
+        value = processmemory.per_process(command, lambda: place(placement))
     except (RuntimeError, OSError) as error:
         session.fail(f"round {number}, {placement}, {target}: memory: {error}")
         return
@@ -221,7 +218,7 @@ def measure_kernel(session: Session, target: str, placement: str,
                    number: int, program: str) -> None:
     """One program on one kernel."""
     if program == "boot":
-        measure_boots(session, target, placement, number)
+        measure_boot(session, target, placement, number)
         return
     if program == "memory":
         measure_memory(session, target, placement, number)

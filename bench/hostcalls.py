@@ -15,9 +15,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Mapping
 
-# Operations in the first run: enough to drown timers and other noise. Ours makes so
-# few calls that two boots' difference counts for more: it does so many times more.
-OURS_TIMES = 10
+# Operations in the first run: enough to drown timers and other noise
 OPERATIONS: Mapping[str, int] = {
     "syscall_null": 1000,
     "pipe_pingpong": 300,
@@ -32,6 +30,10 @@ OPERATIONS: Mapping[str, int] = {
     "mremap_0m": 200,
     "vmalloc_1000": 100,
 }
+
+# Ours makes so few calls that two boots' difference counts for more: it does so many
+# times as many operations.
+OURS_TIMES = 10
 
 WRAPPER = """#!/bin/sh
 exec strace -f -c -S calls -o '{report}' '{kernel}' "$@"

@@ -4,7 +4,7 @@
 What the host holds for a guest is the sum over its processes of the share that
 each has in the pages it maps (Pss) and of its page tables. That is read with none
 and with a hundred processes asleep in the guest. The guest's own memory for them
-is part of it, and the same for both kernels.
+is part of it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import subprocess
 from pathlib import Path
-from typing import Sequence
+from typing import Callable, Sequence
 
 PROCESSES = 100
 SCRIPT = ("echo ready; read go; i=0;"
@@ -49,13 +49,15 @@ def held(runner: int) -> int:
                for pid in descendants(runner))
 
 
-def per_process(command: Sequence[str]) -> float:
+def per_process(command: Sequence[str], place: Callable[[], None]) -> float:
     """KiB for one more process.
 
     command: boots a guest that runs SCRIPT.
+    place:   is called in the new process, before the command.
     """
     with subprocess.Popen(command, stdin=subprocess.PIPE,
-                          stdout=subprocess.PIPE, text=True) as runner:
+                          stdout=subprocess.PIPE, text=True,
+                          preexec_fn=place) as runner:
         assert runner.stdin is not None and runner.stdout is not None
         levels = []
         for _ in range(2):

@@ -228,7 +228,7 @@ def test_load_of_others_is_busy_and_stolen_less_own():
     assert hostload.others_percent(before, after, 2) == 20
 
 
-# --- the script of a pass ---------------------------------------------------
+# --- memory of processes ----------------------------------------------------
 
 def test_memory_of_processes_is_found():
     assert processmemory.kib("Rss:   5 kB\nPss:     12 kB\n", "Pss") == 12
@@ -240,6 +240,8 @@ def test_memory_of_processes_is_found():
         os.kill(children[0], signal.SIGTERM)
     assert len(children) == 1
 
+
+# --- the script of a pass ---------------------------------------------------
 
 def test_script_runs_on_after_a_failure_and_reports_it(tmp_path):
     for name, body in (("bench_fork", "echo fork_exit 1 us; exit 3"),

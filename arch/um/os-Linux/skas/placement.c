@@ -113,7 +113,7 @@ void placement_inherit(struct mm_id *id)
 void placement_set(struct mm_id *id, enum placement placement)
 {
 	int *thread = &thread_where[uml_curr_cpu()];
-	int here, where = ANYWHERE;
+	int here;
 
 	if (allowed_count <= 1 || allowed_bytes < 0)
 		return;
@@ -122,14 +122,8 @@ void placement_set(struct mm_id *id, enum placement placement)
 	if (here < 0 || here >= 8 * allowed_bytes)
 		placement = PLACE_ANYWHERE;
 
-	if (placement != PLACE_TOGETHER)
-		move(0, thread, ANYWHERE);
-	else if (*thread == ANYWHERE)
-		move(0, thread, ONLY(here));
-
-	if (placement == PLACE_TOGETHER)
-		where = *thread;
-	else if (placement == PLACE_APART)
-		where = NOT(here);
-	move(id->pid, &id->where, where);
+	/* A thread that is bound finds itself where it was. */
+	move(0, thread, placement == PLACE_TOGETHER ? ONLY(here) : ANYWHERE);
+	move(id->pid, &id->where,
+	     placement == PLACE_APART ? NOT(here) : *thread);
 }
