@@ -129,10 +129,11 @@ def one_round(args: argparse.Namespace, placement: str) -> Figures:
     return found
 
 
-def table(rounds: dict[str, list[Figures]]) -> list[list[str]]:
+def table(rounds: dict[str, list[Figures]],
+          demands: tuple[Row, ...] = ROWS) -> list[list[str]]:
     """Header, and a row for each demand and placement."""
     rows = [["", "placement", "own, us", "rival, us", "ratio", "bar", "verdict"]]
-    for row in ROWS:
+    for row in demands:
         for placement, found in rounds.items():
             ratios = sorted(row.ratio(figures) for figures in found)
             ratio = statistics.median(ratios)

@@ -12,6 +12,7 @@ BUILD = ROOT / "build"
 KERNELS = {
     "uml-vas": ("uml-vas", ("base", "uml-vas")),
     "stock": ("stock", ("base", "stock")),
+    "no-vma-lock": ("uml-vas", ("base", "uml-vas", "no-vma-lock")),
     "debug": ("uml-vas", ("base", "uml-vas", "debug")),
 }
 

@@ -60,6 +60,9 @@ RUNS = (
     Run(("test_random", "8")),
     Run(("test_max_map_count",), mem_mib=1280, timeout_s=400),
     Run(("test_fork_threads",)),
+    Run(("test_threads",)),
+    Run(("test_threads_at_once",), ways=(("seccomp", 2),)),
+    Run(("test_threads_apart",), ways=(("seccomp", 2),)),
     Run(("test_fault_around",)),
     Run(("test_exec_ahead",)),
     # It empties the host's mappings of 1 GiB by exceeding their number.

@@ -143,6 +143,22 @@ def test_placement(guest: Guest, uml: Uml, tmp_path: Path) -> None:
             assert wait_until(together, timeout=40)
 
 
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) != 2, reason="needs two host CPUs")
+@pytest.mark.parametrize("guest", [("seccomp", 2)], ids=["seccomp-2cpu"], indirect=True)
+def test_each_busy_cpu_has_its_own(guest: Guest, uml: Uml, tmp_path: Path) -> None:
+    """Two virtual CPUs that are busy on two host CPUs do not use the same one."""
+    def cpus_of_threads() -> list[set[int]]:
+        return [cpus_of(int(task.name)) for task in Path(f"/proc/{leader}/task").iterdir()]
+
+    def each_its_own() -> bool:
+        return all({cpu} in cpus_of_threads() for cpu in os.sched_getaffinity(0))
+
+    with started(guest, uml, tmp_path,
+                 "echo up; for i in 1 2; do while :; do bench_syscall; done & done; wait"
+                 ) as (_, leader):
+        assert wait_until(each_its_own, timeout=20)
+
+
 def cpus_of(pid: int) -> set[int]:
     """On which CPUs of the host a process may run; none if it is gone."""
     try:

@@ -69,8 +69,14 @@ static unsigned long page_address_of(const struct ahead *ahead, unsigned int i)
 			     ahead->addr + i * PAGE_SIZE;
 }
 
-static bool may_take_ahead(const struct vm_area_struct *vma)
+/*
+ * The handler of a file's pages gives the VMA's lock back when it has to call the
+ * file system; it does not keep it, as it does the mmap lock.
+ */
+static bool may_take_ahead(const struct vm_area_struct *vma, unsigned int flags)
 {
+	if ((flags & FAULT_FLAG_VMA_LOCK) && !vma_is_anonymous(vma))
+		return false;
 	return !(vma->vm_flags & NEVER_AHEAD) && vma->anon_vma &&
 	       !userfaultfd_armed((struct vm_area_struct *)vma);
 }
@@ -363,14 +369,11 @@ static int take_along(struct vm_area_struct *vma, unsigned long addr,
 void um_fault_around(struct vm_area_struct *vma, unsigned long addr,
 		     unsigned int flags)
 {
-	int taken;
-
-	if (!(flags & FAULT_FLAG_WRITE) || !may_take_ahead(vma))
-		return;
+	int taken = 0;
 
 	addr &= PAGE_MASK;
-	taken = take_along(vma, addr, flags);
-	if (taken)
-		um_tlb_expect(vma->vm_mm, addr + min(taken, 0) * PAGE_SIZE,
-			      abs(taken) + 1);
+	if ((flags & FAULT_FLAG_WRITE) && may_take_ahead(vma, flags))
+		taken = take_along(vma, addr, flags);
+	um_tlb_expect(vma->vm_mm, addr + min(taken, 0) * PAGE_SIZE,
+		      abs(taken) + 1);
 }

@@ -13,9 +13,10 @@
  * the child, or after an eviction. Then the guest faults: tlb_miss.c.
  *
  * Locks, from the outermost:
- *	turnstile of the mm (mutex)	the batch, and who may sync
- *	    page-table lock		entries, while they are walked
- *		um_tlb.lock		the set of ranges
+ *	turnstile of the view (mutex)	the batch, and who may sync
+ *	    um_tlb.walk (mutex)		who walks common changes, of several views
+ *		page-table lock		entries, while they are walked
+ *		    um_tlb.lock		the set of ranges, the log
  *	kernel_tlb_lock (irqs off)	the kernel's batch and who may sync
  *	    um_tlb.lock of init_mm
  * A host process is given work and waited for under the turnstile only. A
@@ -88,7 +89,7 @@ void um_tlb_mark(struct mm_struct *mm, unsigned long start, unsigned long end)
 
 	start = round_down(start, UM_TLB_MARK_BYTES);
 	end = round_up(end, UM_TLB_MARK_BYTES);
-	if (!um_tlb_several(mm))
+	if (!um_has_slots(mm))
 		end = min(end, um_vas_slot_end(0));
 
 	for (; start < end; start = next) {
@@ -203,6 +204,14 @@ pte_t *um_tlb_lock_entry(struct mm_struct *mm, unsigned long addr,
 	return pmd ? um_tlb_lock_table(mm, pmd, addr, ptl) : NULL;
 }
 
+/* Other views may map it, too. */
+static void note_removed(struct tlb_walk *walk, unsigned long addr,
+			 unsigned long len)
+{
+	if (walk->several && !um_vas_slot_of(addr))
+		tlb_ranges_add(&walk->removed, addr, addr + len, false);
+}
+
 static void sync_absent(struct tlb_walk *walk, unsigned long addr,
 			unsigned long len, bool on_host)
 {
@@ -210,8 +219,9 @@ static void sync_absent(struct tlb_walk *walk, unsigned long addr,
 		tlb_batch_pass_absent(walk->batch, um_vas_strip(addr), len);
 		return;
 	}
-	tlb_batch_invalidate(walk->batch, um_vas_strip(addr), len);
-	walk->removed = true;
+	note_removed(walk, addr, len);
+	if (!walk->several || um_view_may_map(walk->view, addr, addr + len))
+		tlb_batch_invalidate(walk->batch, um_vas_strip(addr), len);
 }
 
 static int populate(struct mm_struct *mm, unsigned long addr)
@@ -233,32 +243,30 @@ static void sync_fill(struct tlb_walk *walk, unsigned long addr, pte_t pte,
 }
 
 /*
- * The host maps the frame with other rights. Protect does not work where a view
- * maps nothing, as one of several might: it is filled if it may do all, which
- * leaves the others with less, and else unmapped, to be filled again on demand.
+ * One of several views, whose guest code has not asked for the page. Protect does
+ * not work where a view maps nothing, as this one might: it is unmapped, to be
+ * filled again on demand. Raised rights leave the views with less, until then.
  */
-static void sync_rights(struct tlb_walk *walk, unsigned long addr, pte_t *ptep,
-			pte_t pte)
+static void sync_unasked(struct tlb_walk *walk, unsigned long addr, pte_t *ptep,
+			 pte_t pte)
 {
-	int prot = pte_host_prot(pte);
-	unsigned long state = _PAGE_TLB_HOST;
-
-	if (!walk->several) {
-		tlb_batch_protect(walk->batch, um_vas_strip(addr), PAGE_SIZE,
-				  prot);
-	} else if (prot & TLB_WRITE) {
-		sync_fill(walk, addr, pte, prot);
-	} else {
-		sync_absent(walk, addr, PAGE_SIZE, true);
-		state = _PAGE_TLB_STALE;
+	if (!pte_on_host(pte))
+		return;
+	if (pte_get_bits(pte, _PAGE_TLB_RIGHTS) &&
+	    (pte_host_prot(pte) & TLB_WRITE)) {
+		um_tlb_set_state(walk->mm, ptep, pte,
+				 _PAGE_TLB_HOST | _PAGE_TLB_RIGHTS);
+		return;
 	}
-	um_tlb_set_state(walk->mm, ptep, pte, state);
+	sync_absent(walk, addr, PAGE_SIZE, true);
+	um_tlb_set_state(walk->mm, ptep, pte, _PAGE_TLB_STALE);
 }
 
 static void sync_entry(struct tlb_walk *walk, unsigned long addr, pte_t *ptep)
 {
 	pte_t pte = READ_ONCE(*ptep);
 	int prot = pte_host_prot(pte);
+	bool rights;
 
 	if (pte_tlb_synced(pte)) {
 		if (!prot)
@@ -277,13 +285,29 @@ static void sync_entry(struct tlb_walk *walk, unsigned long addr, pte_t *ptep)
 		return;
 	}
 
-	if (pte_get_bits(pte, _PAGE_TLB_RIGHTS)) {
-		sync_rights(walk, addr, ptep, pte);
+	if (walk->several && !walk->again) {
+		sync_unasked(walk, addr, ptep, pte);
 		return;
 	}
-	walk->removed |= pte_on_host(pte);
-	sync_fill(walk, addr, pte, prot);
+	rights = pte_get_bits(pte, _PAGE_TLB_RIGHTS);
+	if (pte_on_host(pte) && !(rights && (prot & TLB_WRITE)))
+		note_removed(walk, addr, PAGE_SIZE);
+	if (rights && !walk->several)
+		tlb_batch_protect(walk->batch, um_vas_strip(addr), PAGE_SIZE,
+				  prot);
+	else
+		sync_fill(walk, addr, pte, prot);
 	um_tlb_set_state(walk->mm, ptep, pte, _PAGE_TLB_HOST);
+}
+
+/* Under the page-table lock, before an entry is read: see um_tlb_shootdown(). */
+static void note_place(struct tlb_walk *walk, unsigned long addr)
+{
+	unsigned int place = um_view_place(addr);
+
+	if (walk->view && (!walk->several || walk->again) &&
+	    !test_bit(place, walk->view->places))
+		set_bit(place, walk->view->places);
 }
 
 /* Returns how far it came: end, or less when the batch is full. */
@@ -300,6 +324,7 @@ static unsigned long sync_table(struct tlb_walk *walk, pmd_t *pmd,
 		return end;
 	}
 
+	note_place(walk, addr);
 	for (ptep = table; addr < end && !tlb_batch_full(walk->batch);
 	     ptep++, addr += PAGE_SIZE)
 		sync_entry(walk, addr, ptep);

@@ -20,6 +20,20 @@
 #define SHOOTDOWN_TIMEOUT	(2 * HZ)
 
 /**
+ * struct runner - what a virtual CPU does
+ * @runs:	odd while a host process may run guest code on it
+ * @view:	which one, while @runs is odd
+ *
+ * Written by the thread that holds the turnstile of @view.
+ */
+struct runner {
+	unsigned int runs;
+	struct um_view *view;
+};
+
+static DEFINE_PER_CPU(struct runner, runners);
+
+/**
  * um_tlb_handoff() - note that a host process is about to be resumed
  * @id:		the host process, with the batch that it will run
  */
@@ -35,7 +49,7 @@ void um_tlb_handoff(struct mm_id *id)
 
 static int send_user(struct mm_struct *mm)
 {
-	return stub_batch_run(current_mm_id());
+	return stub_batch_run(&um_current_view()->id);
 }
 
 /**
@@ -45,38 +59,63 @@ static int send_user(struct mm_struct *mm)
  * @pages:	how many; few, as the host does work for each
  *
  * Until the next sync is done: what is mapped there is entered into the host's
- * page table at once. A hint, which is lost when another thread gives one.
+ * page table at once, if it is more than a page. Of an mm's several views only
+ * that of the current task is filled there. A hint, which is lost when another
+ * thread gives one.
  *
  * Context: any.
  */
 void um_tlb_expect(struct mm_struct *mm, unsigned long addr,
 		   unsigned int pages)
 {
-	WRITE_ONCE(mm->context.tlb.expected, addr | min(pages, ~PAGE_MASK));
+	if (pages > 1)
+		WRITE_ONCE(mm->context.tlb.expected,
+			   addr | min(pages, ~PAGE_MASK));
+	if (um_tlb_several(mm) && um_current_view())
+		um_tlb_fill_again(addr, addr + pages * PAGE_SIZE);
 }
 
-static bool is_up_to_date(struct mm_struct *mm, const struct um_tlb *own)
+/*
+ * What changed has been walked by somebody, who is done with it, and this view
+ * has dropped what was removed then.
+ */
+static bool is_up_to_date(struct mm_struct *mm, const struct um_view *view)
 {
-	return !READ_ONCE(mm->context.tlb.changed.nr) &&
-	       !READ_ONCE(own->changed.nr);
+	struct um_tlb *tlb = &mm->context.tlb;
+
+	if (READ_ONCE(tlb->changed.nr) ||
+	    READ_ONCE(um_tlb_of_slot(mm)->changed.nr))
+		return false;
+
+	/* pairs with the lock of um_tlb.walk: changes are taken under it */
+	smp_rmb();
+	if (!um_tlb_several(mm))
+		return true;
+	if (mutex_is_locked(&tlb->walk))
+		return false;
+	/* pairs with the unlock of um_tlb.walk: removals are logged under it */
+	smp_rmb();
+	return READ_ONCE(tlb->removals) == view->seen;
 }
 
 /* Leaves the last operations in the batch, to go out with the resumption. */
-static int sync_current(struct mm_struct *mm)
+static int sync_view(struct mm_struct *mm, struct um_view *view)
 {
 	struct tlb_walk walk = {
 		.mm = mm,
-		.batch = &current_mm_id()->batch,
+		.view = view,
+		.batch = &view->id.batch,
 		.send = send_user,
 	};
 	int err;
 
+	guard(mutex)(&mm->context.tlb.walk);
+	view->walking = true;
 	if (um_tlb_several(mm))
-		err = um_tlb_sync_slot(&walk);
-	else if (READ_ONCE(mm->context.tlb.changed.nr))
-		err = um_tlb_walk_changed(&walk, &mm->context.tlb);
+		err = um_tlb_sync_several(&walk);
 	else
-		return 0;
+		err = um_tlb_walk_changed(&walk, &mm->context.tlb);
+	view->walking = false;
 	WRITE_ONCE(mm->context.tlb.expected, 0);
 	return err;
 }
@@ -87,81 +126,121 @@ static int sync_current(struct mm_struct *mm)
  *
  * From here to um_tlb_leave(), a change of translations stops it.
  *
- * Context: process, the turnstile of @mm held, no spinlock.
+ * Context: process, the turnstile of the current view held, no spinlock.
  * Return: 0, or a negative errno of a host call when the process is to die.
  */
 int um_tlb_enter(struct mm_struct *mm)
 {
-	struct um_tlb *tlb = &mm->context.tlb, *own = um_tlb_of_view(mm);
+	struct um_view *view = um_current_view();
+	struct runner *runner;
 	int err;
 
 	for (;;) {
-		err = sync_current(mm);
-		if (err)
-			return err;
+		if (!is_up_to_date(mm, view) || view->again_end) {
+			err = sync_view(mm, view);
+			if (err)
+				return err;
+		}
 
-		WRITE_ONCE(tlb->runner, um_current_view());
-		/* pairs with um_tlb_shootdown(), which looks for the runner */
-		smp_store_release(&tlb->runs, tlb->runs + 1);
+		runner = this_cpu_ptr(&runners);
+		WRITE_ONCE(runner->view, view);
+		/* pairs with um_tlb_shootdown(), which looks for the view */
+		smp_store_release(&runner->runs, runner->runs + 1);
 		/* pairs with um_tlb_shootdown(): one sees what the other did */
 		smp_mb();
-		if (is_up_to_date(mm, own))
+		if (is_up_to_date(mm, view))
 			return 0;
-		um_tlb_leave(mm);
+		um_tlb_leave();
 	}
 }
 
 /**
- * um_tlb_leave() - note that a host process runs no guest code any more
- * @mm:		the mm of the current task
+ * um_tlb_leave() - note that this CPU runs no guest code any more
  *
  * To be called before any lock is taken that a shootdown may be made under.
  */
-void um_tlb_leave(struct mm_struct *mm)
+void um_tlb_leave(void)
 {
-	struct um_tlb *tlb = &mm->context.tlb;
+	struct runner *runner = this_cpu_ptr(&runners);
 
-	if (!(tlb->runs & 1))
+	if (!(runner->runs & 1))
 		return;
 
 	/* pairs with um_tlb_shootdown() */
-	smp_store_release(&tlb->runs, tlb->runs + 1);
+	smp_store_release(&runner->runs, runner->runs + 1);
+}
+
+/**
+ * um_tlb_runner() - which host process may be running guest code on this CPU
+ *
+ * Context: interrupt.
+ * Return: its view, or NULL.
+ */
+struct um_view *um_tlb_runner(void)
+{
+	struct runner *runner = this_cpu_ptr(&runners);
+
+	return runner->runs & 1 ? runner->view : NULL;
+}
+
+/* Returns the odd number that tells when it has stopped, or 0. */
+static unsigned int alarm(struct runner *runner, struct mm_struct *mm,
+			  unsigned long start, unsigned long end)
+{
+	/* pairs with um_tlb_enter() */
+	unsigned int runs = smp_load_acquire(&runner->runs);
+	struct um_view *view = READ_ONCE(runner->view);
+
+	if (!(runs & 1) || READ_ONCE(view->mm) != mm ||
+	    !um_view_may_map(view, start, end))
+		return 0;
+	um_tlb_count(UM_TLB_SHOOTDOWNS, 1);
+	handoff_alarm(&view->id);
+	return runs;
+}
+
+static void wait_until_stopped(struct runner *runner, unsigned int runs)
+{
+	unsigned long deadline = jiffies + SHOOTDOWN_TIMEOUT;
+
+	/* pairs with um_tlb_leave() */
+	while (smp_load_acquire(&runner->runs) == runs) {
+		if (time_after(jiffies, deadline)) {
+			os_kill_process(READ_ONCE(runner->view)->id.pid, 0);
+			deadline = jiffies + SHOOTDOWN_TIMEOUT;
+		}
+		os_yield();
+	}
 }
 
 /**
  * um_tlb_shootdown() - let no old translation of an mm be in use
  * @mm:		the mm
+ * @start:	first address whose translation changed
+ * @end:	first address behind
  *
- * If the host process of @mm runs guest code, on another CPU, it is interrupted
- * and waited for; it syncs before it goes on. A host process that does not stop
- * has blocked the signal by foul means, and is killed.
+ * Host processes of @mm that run guest code on other CPUs, and may map something
+ * there, are interrupted and waited for; each syncs before it goes on. One that
+ * does not stop has blocked the signal by foul means, and is killed.
  *
  * Context: any but interrupt; the changes are recorded.
  */
-void um_tlb_shootdown(struct mm_struct *mm)
+void um_tlb_shootdown(struct mm_struct *mm, unsigned long start,
+		      unsigned long end)
 {
-	struct um_tlb *tlb = &mm->context.tlb;
-	unsigned long deadline;
-	unsigned int runs;
+	unsigned int runs[NR_CPUS], cpu;
 
-	if (!IS_ENABLED(CONFIG_SMP))
+	if (num_online_cpus() == 1)
 		return;
 
 	/* pairs with um_tlb_enter() */
 	smp_mb();
-	runs = READ_ONCE(tlb->runs);
-	if (likely(!(runs & 1)))
-		return;
-
-	um_tlb_count(UM_TLB_SHOOTDOWNS, 1);
-	handoff_alarm(&READ_ONCE(tlb->runner)->id);
-	deadline = jiffies + SHOOTDOWN_TIMEOUT;
-	/* pairs with um_tlb_leave() */
-	while (smp_load_acquire(&tlb->runs) == runs) {
-		if (time_after(jiffies, deadline)) {
-			os_kill_process(READ_ONCE(tlb->runner)->id.pid, 0);
-			deadline = jiffies + SHOOTDOWN_TIMEOUT;
-		}
-		os_yield();
-	}
+	/* A view that has stopped may be freed meanwhile. */
+	guard(rcu)();
+	for_each_online_cpu(cpu)
+		runs[cpu] = alarm(per_cpu_ptr(&runners, cpu), mm, start, end);
+	for_each_online_cpu(cpu)
+		if (runs[cpu])
+			wait_until_stopped(per_cpu_ptr(&runners, cpu),
+					   runs[cpu]);
 }

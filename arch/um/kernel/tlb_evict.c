@@ -9,6 +9,7 @@
  * too, as nothing is known of it; and it is reported and ends the guest process.
  */
 
+#include <linux/bitmap.h>
 #include <linux/mm.h>
 #include <linux/mmu_context.h>
 #include <linux/rcupdate.h>
@@ -105,37 +106,53 @@ unsigned long um_tlb_forget_range(struct mm_struct *mm, unsigned long addr,
 	return last;
 }
 
-/*
- * Empties the current host process of mm; what it needs comes back by refills. One that
- * does not even unmap is killed: what it maps is not known.
- */
-static int evict_user(struct mm_struct *mm)
+/* Notes that no view of mm maps anything, and has them all see to that. */
+static void forget_all(struct mm_struct *mm, struct um_view *view)
 {
-	struct um_tlb *tlb = &mm->context.tlb, *own = um_tlb_of_view(mm);
+	const struct tlb_ranges everything = {
+		.nr = 1,
+		.range[0].end = STUB_START,
+	};
+	struct um_tlb *tlb = &mm->context.tlb, *own = um_tlb_of_slot(mm);
 	unsigned long slot = arch_vas_address(um_vas_slot(), 0);
-	struct mm_id *id = current_mm_id();
 	struct tlb_ranges dropped;
-	int err;
 
-	um_tlb_count(UM_TLB_EVICTIONS, 1);
 	um_tlb_take_changed(tlb, &dropped);
 	um_tlb_forget_range(mm, 0, USER_TASK_SIZE);
 	if (own != tlb) {
 		um_tlb_take_changed(own, &dropped);
 		um_tlb_forget_range(mm, slot, slot + USER_TASK_SIZE);
 	}
-	/* What was recorded is dropped for the other views, too. */
-	own->seen = ++tlb->removals;
+	if (um_tlb_several(mm))
+		um_tlb_log(mm, &everything, view);
+}
 
-	tlb_batch_reset(&id->batch);
-	tlb_batch_empty_space(&id->batch, 0, STUB_START);
+/*
+ * Empties the current host process of mm; what it needs comes back by refills. One that
+ * does not even unmap is killed: what it maps is not known.
+ */
+static int evict_user(struct mm_struct *mm, struct um_view *view)
+{
+	int err;
 
-	tlb->evicting = true;
-	err = stub_batch_run(id);
-	tlb->evicting = false;
-	tlb->evicted = true;	/* this success is no progress */
+	um_tlb_count(UM_TLB_EVICTIONS, 1);
+	if (view->walking) {
+		forget_all(mm, view);
+	} else {
+		guard(mutex)(&mm->context.tlb.walk);
+		forget_all(mm, view);
+	}
+
+	tlb_batch_reset(&view->id.batch);
+	tlb_batch_empty_space(&view->id.batch, 0, STUB_START);
+	bitmap_zero(view->places, 1 << UM_VIEW_PLACES);
+
+	view->evicting = true;
+	err = stub_batch_run(&view->id);
+	view->evicting = false;
+	view->evicted = true;	/* this success is no progress */
 	if (err)
-		um_view_kill(um_view_of(id));
+		um_view_kill(view);
 	return err;
 }
 
@@ -147,39 +164,51 @@ static int evict_user(struct mm_struct *mm)
  *
  * The whole address space is evicted, for want of room or because nothing is
  * known of it now: others that share the mm must not run with what should have
- * gone. If there was no want of room, or an eviction has just been made, then
+ * gone, and are emptied before they run again. If there was no want of room, or an eviction has just been made, then
  * the failure is reported and the guest process gets a SIGBUS that it cannot
  * handle.
  *
- * Context: process, the turnstile of the mm held.
+ * Context: process, the turnstile of the view held.
  * Return: 0 when the guest can go on; negative errno when it is to die.
  */
 int um_tlb_recover(struct mm_id *id, int err, const struct tlb_op *op)
 {
-	struct mm_struct *mm = um_view_of(id)->mm;
-	struct um_tlb *tlb;
+	struct um_view *view = um_view_of(id);
+	struct mm_struct *mm = view->mm;
 	bool full;
 
 	tlb_batch_reset(&id->batch);
 	if (!mm)
 		return err;
 
-	um_tlb_leave(mm);
-	tlb = &mm->context.tlb;
-	full = err == -ENOMEM && !tlb->evicted && !tlb->evicting;
+	um_tlb_leave();
+	full = err == -ENOMEM && !view->evicted && !view->evicting;
 
 	if (full)
 		um_tlb_report_full(current->comm, op);
 	else
 		um_tlb_report_failure(current->comm, err, op);
 
-	if (tlb->evicting)
+	if (view->evicting)
 		return err;
-	if (!evict_user(mm) && full)
+	if (!evict_user(mm, view) && full)
 		return 0;
 
 	force_fatal_sig(SIGBUS);
 	return err;
+}
+
+/**
+ * um_tlb_lost() - a host process has died that was to run a batch
+ * @id:		the host process
+ *
+ * The current task gets a SIGSEGV that it cannot handle, unless it was only
+ * helping.
+ */
+void um_tlb_lost(struct mm_id *id)
+{
+	if (current->mm && um_view_of(id)->mm == current->mm)
+		force_fatal_sig(SIGSEGV);
 }
 
 /**
@@ -188,8 +217,5 @@ int um_tlb_recover(struct mm_id *id, int err, const struct tlb_op *op)
  */
 void um_tlb_batch_succeeded(struct mm_id *id)
 {
-	struct mm_struct *mm = um_view_of(id)->mm;
-
-	if (mm)
-		mm->context.tlb.evicted = false;
+	um_view_of(id)->evicted = false;
 }

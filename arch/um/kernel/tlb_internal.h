@@ -4,7 +4,7 @@
  *
  *	tlb.c		what changed; the walk
  *	tlb_enter.c	the sync of a host process before it runs guest code
- *	tlb_slots.c	the same where an mm has several
+ *	tlb_several.c	the same where an mm has several
  *	tlb_miss.c	faults for which the page table has the answer
  *	tlb_evict.c	the host refused: make room, or end the process
  *	tlb_kernel.c	the kernel's own range
@@ -18,8 +18,10 @@
 
 #include <linux/mm.h>
 #include <linux/fault-inject.h>
+#include <linux/hash.h>
 #include <asm/tlbflush.h>
 #include <asm/vas_slot.h>
+#include <asm/view.h>
 #include <tlb_batch.h>
 #include <tlb_ranges.h>
 
@@ -74,20 +76,22 @@ static inline void um_tlb_send_again(struct mm_struct *mm, pte_t *ptep,
 #define UM_TLB_WINDOW_MAX	256U
 
 /*
- * Where the walk is: what it walks, and what it adds to. An mm with slots has
- * several views, and a note in a common entry tells what any of them may map:
- * this view may map less (@several), and other views may map what this one is
- * told to drop or replace (@removed is set). @again sends entries that are noted
- * as mapped, because this view does not map them.
+ * Where the walk is: what it walks, and what it adds to. If an mm has several
+ * views (@several), a note in a common entry tells what any of them may map: this
+ * view may map less, and other views may map what this one is told to drop or
+ * replace (@removed). Then it fills only where @again is set, what its own guest
+ * code has asked for; and also what is noted as mapped, as this view does not map
+ * it.
  */
 struct tlb_walk {
 	struct mm_struct *mm;
+	struct um_view *view;
 	struct tlb_batch *batch;
 	int (*send)(struct mm_struct *mm);
 	bool tables_freed;
 	bool several;
 	bool again;
-	bool removed;
+	struct tlb_ranges removed;
 };
 
 struct um_tlb *um_tlb_at(struct mm_struct *mm, unsigned long addr);
@@ -96,10 +100,16 @@ int um_tlb_walk_range(struct tlb_walk *walk, unsigned long addr,
 		      unsigned long end);
 int um_tlb_walk_changed(struct tlb_walk *walk, struct um_tlb *tlb);
 
-/* Several views */
+/* Several views: tlb_several.c */
 
-/* Where changes are recorded that concern the current view alone. */
-static inline struct um_tlb *um_tlb_of_view(struct mm_struct *mm)
+/* Whether an mm has, or has had, more than one. */
+static inline bool um_tlb_several(struct mm_struct *mm)
+{
+	return READ_ONCE(mm->context.tlb.log);
+}
+
+/* Where changes are recorded in the current slot, or the common ones. */
+static inline struct um_tlb *um_tlb_of_slot(struct mm_struct *mm)
 {
 	unsigned int slot = um_vas_slot();
 
@@ -107,7 +117,16 @@ static inline struct um_tlb *um_tlb_of_view(struct mm_struct *mm)
 		    : &mm->context.tlb;
 }
 
-int um_tlb_sync_slot(struct tlb_walk *walk);
+/* The bit of um_view.places for a table of entries */
+static inline unsigned int um_view_place(unsigned long addr)
+{
+	return hash_long(addr / PMD_SIZE, UM_VIEW_PLACES);
+}
+
+void um_tlb_fill_again(unsigned long start, unsigned long end);
+void um_tlb_log(struct mm_struct *mm, const struct tlb_ranges *removed,
+		struct um_view *view);
+int um_tlb_sync_several(struct tlb_walk *walk);
 
 /* Failures */
 

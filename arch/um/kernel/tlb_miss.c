@@ -12,6 +12,7 @@
 #include <asm/tlbflush.h>
 #include <asm/tlb_stats.h>
 #include <asm/vas_slot.h>
+#include <asm/view.h>
 #include "tlb_internal.h"
 
 /*
@@ -20,26 +21,23 @@
  */
 static unsigned long mark_window(struct mm_struct *mm, unsigned long addr)
 {
-	struct um_tlb *tlb = um_tlb_of_view(mm);
+	struct um_view *view = um_current_view();
 	unsigned int pages = UM_TLB_WINDOW_MIN;
 	unsigned long start;
 
 	addr &= PAGE_MASK;
-	if (addr == tlb->next_miss) {
-		pages = min(tlb->window_pages * 2, UM_TLB_WINDOW_MAX);
+	if (addr == view->next_miss) {
+		pages = min(view->window_pages * 2, UM_TLB_WINDOW_MAX);
 		start = addr;
 	} else {
 		start = round_down(addr, UM_TLB_MARK_BYTES);
 	}
-	tlb->window_pages = pages;
-	tlb->next_miss = start + pages * PAGE_SIZE;
-	if (um_tlb_several(mm)) {
-		tlb->again_start = start;
-		WRITE_ONCE(tlb->again_end,
-			   min(tlb->next_miss, um_vas_slot_end(start)));
-	} else {
-		um_tlb_mark(mm, start, tlb->next_miss);
-	}
+	view->window_pages = pages;
+	view->next_miss = start + pages * PAGE_SIZE;
+	if (um_tlb_several(mm))
+		um_tlb_fill_again(start, view->next_miss);
+	else
+		um_tlb_mark(mm, start, view->next_miss);
 	return start;
 }
 
@@ -49,7 +47,7 @@ static unsigned long mark_window(struct mm_struct *mm, unsigned long addr)
  */
 static void raise_window(struct mm_struct *mm, unsigned long addr)
 {
-	unsigned long end = min(um_tlb_of_view(mm)->next_miss,
+	unsigned long end = min(um_current_view()->next_miss,
 				(addr & PMD_MASK) + PMD_SIZE);
 	pte_t *table, *ptep;
 	spinlock_t *ptl;
@@ -89,7 +87,8 @@ bool um_tlb_refill(struct mm_struct *mm, unsigned long addr, bool is_write)
 	pte_t *ptep, pte;
 	bool hit;
 
-	if (addr >= TASK_SIZE)
+	/* A kernel thread that uses the mm has no host process. */
+	if (addr >= TASK_SIZE || !um_current_view())
 		return false;
 
 	scoped_guard(rcu) {

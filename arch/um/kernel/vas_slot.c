@@ -6,9 +6,9 @@
  * Each slot that a thread was ever inside of has a view, that is a host process,
  * which maps the common addresses and the slot's window. It is started by the
  * first switch and stays for the next VAS in the slot, unless the host has many
- * processes and another slot of the mm needs one. One view of
- * an mm runs at a time (turnstile), and entries of common addresses note what
- * any of the views maps; see tlb.c on how the others learn of changes.
+ * processes and another slot of the mm needs one. Entries of common addresses
+ * note what any of the views maps; see tlb_several.c on how the others learn of
+ * changes.
  */
 
 #include <linux/err.h>
@@ -117,6 +117,8 @@ static struct um_slot *make_slot(struct mm_struct *mm, unsigned int slot)
 	struct um_slot *s;
 
 	if (!slots) {
+		if (um_tlb_share(mm))
+			return NULL;
 		slots = kzalloc_obj(*slots, GFP_KERNEL_ACCOUNT);
 		if (!slots)
 			return NULL;
@@ -247,7 +249,7 @@ int arch_vas_prepare(struct mm_struct *mm, unsigned int slot)
 	if (!view)
 		return -ENOMEM;
 	/* Whatever it maps, it is to be emptied. */
-	s->tlb.seen = mm->context.tlb.removals - 1;
+	view->seen = READ_ONCE(mm->context.tlb.removals) - UM_TLB_LOG - 1;
 	s->view = view;
 	atomic_set_release(&s->users, 1);
 	return 0;

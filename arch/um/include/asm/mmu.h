@@ -13,50 +13,47 @@
 #include <tlb_ranges.h>
 
 /**
- * struct um_tlb - state of the translations of one mm
- * @lock:		protects the next two; innermost, taken with interrupts off
+ * struct um_tlb_log - what was last removed from an mm with several views
+ * @removed:	the ranges; the n-th of all is at n % UM_TLB_LOG
+ *
+ * A view that has not seen more than these is emptied.
+ */
+#define UM_TLB_LOG	32
+
+struct um_tlb_log {
+	struct tlb_range removed[UM_TLB_LOG];
+};
+
+/**
+ * struct um_tlb - state of the translations of one mm, or of a slot of it
+ * @lock:		protects what has no other lock; innermost, taken with
+ *			interrupts off
  * @changed:		addresses whose translations changed since the last sync
  * @recorded:		a part of @changed, to which a change need not be added:
  *			see um_tlb_recorded(). May be read under a page-table
  *			lock alone, as the walk takes it after this is reset
- * @runs:		odd while a host process may run guest code; written by
- *			the thread that holds the turnstile
- * @runner:		which host process that is, when @runs is odd
- * @evicting:		the host process is being emptied
- * @evicted:		nothing was sent successfully since the last eviction
- * @next_miss:		where the last window that was filled on a miss ends
- * @window_pages:	how large that window was
  * @expected:		pages which the guest is about to use: the host enters them
  *			into its page table when it maps them. Their address, and
- *			how many in the bits below
- * @removals:		times that a view of an mm with several took something
- *			away that the others may still map: only in slot 0's
- * @seen:		what @removals was when the view was last up to date
- * @again_start:	entries that the view is to be sent even if another view
- *			of the mm has them; set by a miss
- * @again_end:		their end, 0 if none
+ *			how many in the bits below. A hint, which may be wrong
+ * @walk:		held while common changes are walked, so that no view
+ *			runs with less than what the walk finds
+ * @log:		what was removed; NULL as long as the mm has one view
+ * @removals:		how many ranges were ever put there
  *
- * All that follows @runs belongs to the thread that holds the turnstile;
- * from @next_miss on these are hints, which may be wrong.
+ * The last three are of the mm's own only, not of a slot's.
  */
 struct um_tlb {
 	spinlock_t lock;
 	struct tlb_ranges changed;
 	unsigned long recorded;
-	unsigned int runs;
-	struct um_view *runner;
-	bool evicting;
-	bool evicted;
-	unsigned long next_miss;
-	unsigned int window_pages;
 	unsigned long expected;
+	struct mutex walk;
+	struct um_tlb_log *log;
 	unsigned long removals;
-	unsigned long seen;
-	unsigned long again_start;
-	unsigned long again_end;
 };
 
 struct um_view;
+struct um_cpu_views;
 struct um_slots;
 struct vas_mm;
 
@@ -65,8 +62,7 @@ struct vas_mm;
  * @view:	its host process; does not change while @users is above 0
  * @users:	threads inside, or about to be; -1 when it has no view
  * @last_used:	when a thread left last, in jiffies
- * @tlb:	changes of the slot's own translations; of the fields that belong
- *		to a view, the view's
+ * @tlb:	changes of the slot's own translations
  */
 struct um_slot {
 	struct um_view *view;
@@ -78,15 +74,15 @@ struct um_slot {
 /**
  * struct mm_context - what the architecture keeps for an mm
  * @view:	the host process that runs its guest code; NULL in init_mm only
- * @turnstile:	held by the thread that gives a view work and waits for it
+ * @cpu_views:	those for its threads on other virtual CPUs, or NULL
  * @forked:	a fork has write-protected the pages since guest code ran last
- * @tlb:	what the view has to be told
+ * @tlb:	what the views have to be told
  * @slots:	the same for the slots that were ever used, or NULL
  * @vas:	the address spaces that are attached, or NULL
  */
 typedef struct mm_context {
 	struct um_view *view;
-	struct mutex turnstile;
+	struct um_cpu_views *cpu_views;
 	bool forked;
 	struct um_tlb tlb;
 #ifdef CONFIG_VAS
@@ -97,7 +93,7 @@ typedef struct mm_context {
 
 #define INIT_MM_CONTEXT(mm)						\
 	.context = {							\
-		.turnstile = __MUTEX_INITIALIZER(mm.context.turnstile),	\
+		.tlb.walk = __MUTEX_INITIALIZER(init_mm.context.tlb.walk), \
 		.tlb.lock = __SPIN_LOCK_UNLOCKED(init_mm.context.tlb.lock), \
 	}
 

@@ -51,6 +51,7 @@ static inline bool arch_vma_access_permitted(struct vm_area_struct *vma,
 static inline void deactivate_mm(struct task_struct *tsk, struct mm_struct *mm)
 {
 	um_fpu_drop(tsk);
+	tsk->thread.view = NULL;
 	um_vas_deactivate(tsk);
 }
 

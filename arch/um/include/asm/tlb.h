@@ -21,11 +21,14 @@ static inline void tlb_flush(struct mmu_gather *tlb);
 
 static inline void tlb_flush(struct mmu_gather *tlb)
 {
-	if (!tlb->fullmm && !tlb->need_flush_all)
+	if (!tlb->fullmm && !tlb->need_flush_all) {
 		um_tlb_mark(tlb->mm, tlb->start, tlb->end);
-	else if (atomic_read(&tlb->mm->mm_users))
+		um_tlb_shootdown(tlb->mm, tlb->start, tlb->end);
+		return;
+	}
+	if (atomic_read(&tlb->mm->mm_users))
 		um_tlb_mark(tlb->mm, 0, TASK_SIZE);
-	um_tlb_shootdown(tlb->mm);
+	um_tlb_shootdown(tlb->mm, 0, TASK_SIZE);
 }
 
 /* A table of entries goes: what the host maps under it is not known after. */

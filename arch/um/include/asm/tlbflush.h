@@ -16,13 +16,18 @@
 
 #include <linux/mm.h>
 
+struct um_view;
+
 int um_tlb_enter(struct mm_struct *mm);
-void um_tlb_leave(struct mm_struct *mm);
+void um_tlb_leave(void);
+struct um_view *um_tlb_runner(void);
 bool um_tlb_refill(struct mm_struct *mm, unsigned long addr, bool is_write);
 bool um_tlb_kernel_refill(unsigned long addr, bool is_write);
 void um_tlb_mark_tables_freed(struct mm_struct *mm, unsigned long addr);
 void um_tlb_start_empty(struct mm_struct *mm);
-void um_tlb_shootdown(struct mm_struct *mm);
+int um_tlb_share(struct mm_struct *mm);
+void um_tlb_shootdown(struct mm_struct *mm, unsigned long start,
+		      unsigned long end);
 void um_tlb_expect(struct mm_struct *mm, unsigned long addr,
 		   unsigned int pages);
 
@@ -33,7 +38,7 @@ static inline void flush_tlb_range(struct vm_area_struct *vma,
 				   unsigned long start, unsigned long end)
 {
 	um_tlb_mark(vma->vm_mm, start, end);
-	um_tlb_shootdown(vma->vm_mm);
+	um_tlb_shootdown(vma->vm_mm, start, end);
 }
 
 static inline void flush_tlb_page(struct vm_area_struct *vma,
@@ -44,7 +49,7 @@ static inline void flush_tlb_page(struct vm_area_struct *vma,
 
 static inline void flush_tlb_mm(struct mm_struct *mm)
 {
-	um_tlb_shootdown(mm);
+	um_tlb_shootdown(mm, 0, TASK_SIZE);
 }
 
 #endif

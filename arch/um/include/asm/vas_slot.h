@@ -76,8 +76,8 @@ struct um_slots {
  * needs them is macros.
  */
 
-/* Whether an mm has more than one view. */
-#define um_tlb_several(mm)	(READ_ONCE((mm)->context.slots))
+/* Whether a thread of an mm was ever inside of a slot. */
+#define um_has_slots(mm)	(READ_ONCE((mm)->context.slots))
 
 /* The slot that the current thread is in. */
 #define um_vas_slot()		(current->thread.vas_slot)
@@ -193,7 +193,7 @@ static inline unsigned long arch_vas_address(unsigned int slot,
 	return addr;
 }
 
-static inline bool um_tlb_several(struct mm_struct *mm)
+static inline bool um_has_slots(struct mm_struct *mm)
 {
 	return false;
 }

@@ -11,6 +11,7 @@ struct mm_id;
 struct tlb_op;
 
 int um_tlb_recover(struct mm_id *id, int err, const struct tlb_op *op);
+void um_tlb_lost(struct mm_id *id);
 void um_tlb_handoff(struct mm_id *id);
 void um_tlb_batch_succeeded(struct mm_id *id);
 void um_tlb_kernel_touch(const void *buf, int len);

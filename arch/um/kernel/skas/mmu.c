@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Life of an mm, as far as the architecture takes part in it: an mm has a view
- * (skas/view.c) from its first moment to its last, and a turnstile that lets
- * one thread at a time use it.
+ * (skas/view.c) from its first moment to its last. A view has a turnstile that
+ * lets one thread at a time use it.
  */
 
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/ptrace.h>
 #include <linux/sched/task_stack.h>
+#include <linux/slab.h>
 #include <asm/mmu_context.h>
 #include <asm/um_fpu.h>
 #include <asm/vas_slot.h>
@@ -17,7 +18,7 @@
 
 struct mutex *__get_turnstile(struct mm_id *id)
 {
-	return &um_view_of(id)->mm->context.turnstile;
+	return &um_view_of(id)->turnstile;
 }
 
 /*
@@ -60,7 +61,7 @@ void enter_turnstile(struct mm_id *id)
  */
 void exit_turnstile(struct mm_id *id)
 {
-	um_tlb_leave(um_view_of(id)->mm);
+	um_tlb_leave();
 	mutex_unlock(__get_turnstile(id));
 }
 
@@ -74,10 +75,11 @@ void exit_turnstile(struct mm_id *id)
  */
 int init_new_context(struct task_struct *task, struct mm_struct *mm)
 {
-	mutex_init(&mm->context.turnstile);
 	mm->context.forked = false;
+	mm->context.cpu_views = NULL;
 	mm->context.tlb = (struct um_tlb) {};
 	spin_lock_init(&mm->context.tlb.lock);
+	mutex_init(&mm->context.tlb.walk);
 	um_vas_init_mm(mm);
 
 	mm->context.view = um_view_acquire(mm);
@@ -85,12 +87,14 @@ int init_new_context(struct task_struct *task, struct mm_struct *mm)
 }
 
 /**
- * destroy_context() - take the view of an mm that nobody uses any more
+ * destroy_context() - take the views of an mm that nobody uses any more
  * @mm:		the mm
  */
 void destroy_context(struct mm_struct *mm)
 {
 	um_vas_destroy_mm(mm);
+	um_cpu_views_release(mm);
+	kfree(mm->context.tlb.log);
 	um_view_release(mm->context.view);
 	mm->context.view = NULL;
 }

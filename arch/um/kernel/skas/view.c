@@ -34,6 +34,7 @@
 #include <linux/spinlock.h>
 #include <asm/mmu.h>
 #include <asm/tlb_stats.h>
+#include <asm/tlbflush.h>
 #include <asm/view.h>
 #include <as-layout.h>
 #include <host_process.h>
@@ -85,6 +86,7 @@ static struct um_view *alloc_view(void)
 	view->id.mem_token = get_random_long();
 	view->id.bell = next_bell++ % HANDOFF_BELLS;
 	stub_batch_init(&view->id);
+	mutex_init(&view->turnstile);
 	INIT_LIST_HEAD(&view->idle);
 	return view;
 }
@@ -183,7 +185,7 @@ int um_view_recycle(struct um_view *view)
  *
  * In seccomp mode SIGCHLD tells when it is dead. Its tasks cannot go on.
  *
- * Context: the turnstile of the mm held.
+ * Context: its turnstile held.
  */
 void um_view_kill(struct um_view *view)
 {
@@ -248,29 +250,29 @@ void um_views_kill_all(void)
 
 /**
  * um_view_interrupt() - stop guest code that may be running on this CPU
- * @mm:		the mm of the current task, or NULL
  *
  * Where no guest code can be running, its next entry looks for what there is to
  * do (current_mm_enter()), and no signal is spent.
  *
  * Context: interrupt.
  */
-void um_view_interrupt(struct mm_struct *mm)
+void um_view_interrupt(void)
 {
-	if (mm && READ_ONCE(mm->context.tlb.runs) & 1)
-		handoff_alarm(&READ_ONCE(mm->context.tlb.runner)->id);
+	struct um_view *view = um_tlb_runner();
+
+	if (view)
+		handoff_alarm(&view->id);
 }
 
 /**
  * um_view_tick() - the same for the timer, which also looks after hand-offs
- * @mm:		the mm of the current task, or NULL
  *
  * Context: interrupt.
  */
-void um_view_tick(struct mm_struct *mm)
+void um_view_tick(void)
 {
 	handoff_tick();
-	um_view_interrupt(mm);
+	um_view_interrupt();
 }
 
 /* While RCU still watches: the last host process may be about to be freed. */

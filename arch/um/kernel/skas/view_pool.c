@@ -174,6 +174,11 @@ struct um_view *um_view_acquire(struct mm_struct *mm)
 		wake_up(&pool_wait);
 	}
 	view->mm = mm;
+	/* It is empty, and has nothing to drop. */
+	view->seen = READ_ONCE(mm->context.tlb.removals);
+	bitmap_zero(view->places, 1 << UM_VIEW_PLACES);
+	view->again_end = 0;
+	view->evicted = false;
 	return view;
 }
 

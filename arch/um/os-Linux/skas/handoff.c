@@ -9,8 +9,9 @@
  * ordinary kernel work takes, where there is a host CPU for each of them, and the
  * host process is kept off the virtual CPU's (placement.c):
  *
- *  - not if this process is allowed too few CPUs for the virtual CPUs that are
- *    busy.
+ *  - not if this process is allowed fewer CPUs than virtual CPUs are busy. If it
+ *    has one for each, but not two, each virtual CPU and its host processes are
+ *    bound to one, and the one that spins yields.
  *  - not for some ticks after hand-overs were seen late again and again: the host
  *    has other work for the CPU. It is tried anew after a pause, which doubles as
  *    long as that goes on, and for which both stay on one CPU.
@@ -52,6 +53,9 @@
 #define CONTENDED_LATE		2
 #define MAX_PAUSE_TICKS		64
 
+/* For so long others are expected to be busy again that were busy just now. */
+#define CROWDED_TICKS		2
+
 /* How often the allowed CPUs are looked at. */
 #define AFFINITY_TICKS		128
 
@@ -77,6 +81,7 @@ static void futex(unsigned int *word, int op, unsigned int value)
  * @rung_by_last: another host process was told to wake it
  * @ticks:	ticks since @waiting was resumed
  * @late:	how many hand-overs were seen late in this tick
+ * @crowded:	ticks for which to leave the other host CPUs to others
  * @pause:	ticks for which not to spin
  * @next_pause:	the pause to be made if the host is found contended again
  */
@@ -86,6 +91,7 @@ struct handoff_cpu {
 	int rung_by_last;
 	unsigned int ticks;
 	unsigned int late;
+	unsigned int crowded;
 	unsigned int pause;
 	unsigned int next_pause;
 };
@@ -142,16 +148,18 @@ static enum placement choose_placement(const struct handoff_cpu *cpu,
 				       unsigned int spin)
 {
 	if (spin)
-		return PLACE_APART;
+		return cpu->crowded ? PLACE_OWN : PLACE_APART;
 	return cpu->pause ? PLACE_TOGETHER : PLACE_ANYWHERE;
 }
 
 /* How long both sides may spin for the next hand-off, in cycles. */
-static unsigned int spin_limit(const struct handoff_cpu *cpu)
+static unsigned int spin_limit(struct handoff_cpu *cpu)
 {
 	int busy = uml_ncpus - __atomic_load_n(&idle_cpus, __ATOMIC_RELAXED);
 
-	if (cpu->pause || (2 * busy > placement_allowed() && busy > 1))
+	if (2 * busy > placement_allowed() && busy > 1)
+		cpu->crowded = CROWDED_TICKS;
+	if (cpu->pause || busy > placement_allowed())
 		return 0;
 	return spin_cycles;
 }
@@ -215,7 +223,7 @@ int handoff_run(struct mm_id *id)
 	struct mm_id *last = __atomic_load_n(&cpu->last, __ATOMIC_RELAXED);
 	struct handoff *words = words_of(id);
 	unsigned int spin = spin_limit(cpu);
-	int err, yield = placement_allowed() == 1;
+	int err, yield = placement_allowed() == 1 || cpu->crowded;
 
 	placement_set(id, choose_placement(cpu, spin));
 
@@ -329,6 +337,8 @@ static void judge_contention(struct handoff_cpu *cpu)
 	unsigned int late = cpu->late;
 
 	cpu->late = 0;
+	if (cpu->crowded)
+		cpu->crowded--;
 	if (cpu->pause) {
 		cpu->pause--;
 		return;

@@ -132,19 +132,9 @@ static int resume_traced(struct mm_id *id)
 	return 0;
 }
 
-/* The host process is gone, and so is the task, unless it was only helping. */
-static int lost(struct mm_id *id, int err)
-{
-	if (current_mm_id() == id) {
-		exit_turnstile(id);
-		fatal_sigsegv();
-	}
-	return err;
-}
-
 /**
  * stub_batch_run() - have a host process run its batch, and nothing else
- * @id:		the host process of the current task, stopped
+ * @id:		the host process of the current task, or of no mm; stopped
  *
  * Return: 0, also when a failure was recovered from; a negative errno if the
  * current process is to die.
@@ -160,8 +150,10 @@ int stub_batch_run(struct mm_id *id)
 	stub_batch_publish(id);
 	data->restart_wait = 1;
 	err = using_seccomp ? handoff_run(id) : resume_traced(id);
-	if (err)
-		return lost(id, err);
+	if (err) {
+		um_tlb_lost(id);
+		return err;
+	}
 
 	err = stub_batch_done(id);
 	return err < 0 ? err : 0;

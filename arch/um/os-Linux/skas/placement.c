@@ -10,7 +10,9 @@
  *			allowed but the one that the thread is on
  *	PLACE_TOGETHER	the host has other work: both are bound to the CPU that
  *			the thread was on, where a wake-up is but a switch
- *	PLACE_ANYWHERE	neither: where the host likes
+ *	PLACE_OWN	as many virtual CPUs are busy as there are host CPUs: both
+ *			are bound to one that no other virtual CPU uses
+ *	PLACE_ANYWHERE	none of these: where the host likes
  *
  * A change is one host call for each of the two. What a user sets from outside is
  * seen by a thread that is not bound.
@@ -105,6 +107,18 @@ void placement_inherit(struct mm_id *id)
 	id->where = thread_where[uml_curr_cpu()];
 }
 
+/* The same for all that run on a virtual CPU, another one for each of these. */
+static int own_host_cpu(void)
+{
+	int left = uml_curr_cpu() % allowed_count, i;
+
+	for (i = 0; i < 8 * allowed_bytes; i++)
+		if ((allowed[i / BITS_PER_WORD] >> i % BITS_PER_WORD & 1) &&
+		    left-- == 0)
+			return i;
+	return -1;
+}
+
 /**
  * placement_set() - place a host process and the current thread
  * @id:		the host process, which waits
@@ -113,17 +127,18 @@ void placement_inherit(struct mm_id *id)
 void placement_set(struct mm_id *id, enum placement placement)
 {
 	int *thread = &thread_where[uml_curr_cpu()];
-	int here;
+	int cpu, bound;
 
 	if (allowed_count <= 1 || allowed_bytes < 0)
 		return;
 
-	here = sched_getcpu();
-	if (here < 0 || here >= 8 * allowed_bytes)
+	/* A thread that is bound finds itself where it was. */
+	cpu = placement == PLACE_OWN ? own_host_cpu() : sched_getcpu();
+	if (cpu < 0 || cpu >= 8 * allowed_bytes)
 		placement = PLACE_ANYWHERE;
 
-	/* A thread that is bound finds itself where it was. */
-	move(0, thread, placement == PLACE_TOGETHER ? ONLY(here) : ANYWHERE);
+	bound = placement == PLACE_TOGETHER || placement == PLACE_OWN;
+	move(0, thread, bound ? ONLY(cpu) : ANYWHERE);
 	move(id->pid, &id->where,
-	     placement == PLACE_APART ? NOT(here) : *thread);
+	     placement == PLACE_APART ? NOT(cpu) : *thread);
 }

@@ -8,6 +8,7 @@ enum placement {
 	PLACE_ANYWHERE,
 	PLACE_APART,
 	PLACE_TOGETHER,
+	PLACE_OWN,
 };
 
 void placement_look(void);

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The sync of an mm that has several views: one for each slot (asm/vas_slot.h),
+ * and one for each virtual CPU that its threads run on (skas/cpu_view.c).
+ *
+ * They are what the TLBs of several processors are. Common changes are walked by
+ * the view that runs next, while no other one may begin to run. What it dropped
+ * goes to a log (struct um_tlb_log), and each other view drops these ranges before
+ * it runs again. What is added, each view gets where its own guest code faults.
+ * Changes in a slot concern the slot's own view alone.
+ *
+ * A view is not disturbed by changes where it maps nothing (um_view.places): most
+ * threads change their own memory.
+ */
+
+#include <linux/bitmap.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+#include <asm/vas_slot.h>
+#include <asm/view.h>
+#include <as-layout.h>
+#include "tlb_internal.h"
+
+/* More than the longest run of pages that a fault takes along */
+#define FILL_AGAIN_MAX	(2 * PMD_SIZE)
+
+/**
+ * um_tlb_share() - prepare an mm for a second view
+ * @mm:		the mm, of the current task
+ *
+ * Context: process, may sleep; takes um_tlb.walk.
+ * Return: 0; -ENOMEM without memory.
+ */
+int um_tlb_share(struct mm_struct *mm)
+{
+	struct um_tlb *tlb = &mm->context.tlb;
+	struct um_tlb_log *log;
+
+	if (um_tlb_several(mm))
+		return 0;
+	log = kzalloc_obj(*log, GFP_KERNEL_ACCOUNT);
+	if (!log)
+		return -ENOMEM;
+
+	guard(mutex)(&tlb->walk);
+	if (tlb->log)
+		kfree(log);
+	else
+		WRITE_ONCE(tlb->log, log);
+	return 0;
+}
+
+/**
+ * um_tlb_log() - have the other views of an mm drop what one has dropped
+ * @mm:		the mm
+ * @removed:	what that was
+ * @view:	the one that has
+ *
+ * Context: um_tlb.walk held.
+ */
+void um_tlb_log(struct mm_struct *mm, const struct tlb_ranges *removed,
+		struct um_view *view)
+{
+	struct um_tlb *tlb = &mm->context.tlb;
+	bool all_seen = view->seen == tlb->removals;
+	unsigned int i;
+
+	for (i = 0; i < removed->nr; i++) {
+		const struct tlb_range *range = &removed->range[i];
+
+		if (!um_has_slots(mm) &&
+		    !um_cpu_views_may_map(mm, view, range->start, range->end))
+			continue;
+		tlb->log->removed[tlb->removals % UM_TLB_LOG] = *range;
+		WRITE_ONCE(tlb->removals, tlb->removals + 1);
+	}
+	if (all_seen)
+		view->seen = tlb->removals;
+}
+
+/**
+ * um_view_may_map() - may a view map anything in a range?
+ * @view:	the view, of the mm
+ * @start:	first address
+ * @end:	first address behind
+ *
+ * Context: any; for changes that were made under the page-table lock.
+ */
+bool um_view_may_map(const struct um_view *view, unsigned long start,
+		     unsigned long end)
+{
+	if (end - start >= PMD_SIZE << UM_VIEW_PLACES)
+		return true;
+	for (start &= PMD_MASK; start < end; start += PMD_SIZE)
+		if (test_bit(um_view_place(start), view->places))
+			return true;
+	return false;
+}
+
+/**
+ * um_tlb_fill_again() - have the current view filled where its guest code faults
+ * @start:	first address
+ * @end:	first address behind
+ *
+ * What is around is filled with it. A hint, which is lost with the next one.
+ */
+void um_tlb_fill_again(unsigned long start, unsigned long end)
+{
+	struct um_view *view = um_current_view();
+
+	view->again_start = round_down(start, UM_TLB_MARK_BYTES);
+	view->again_end = min(round_up(end, UM_TLB_MARK_BYTES),
+			      um_vas_slot_end(start));
+}
+
+static void drop_all(struct tlb_batch *batch, struct um_view *view)
+{
+	tlb_batch_reset(batch);
+	tlb_batch_empty_space(batch, 0, STUB_START);
+	bitmap_zero(view->places, 1 << UM_VIEW_PLACES);
+}
+
+/* What others have dropped since this view ran last. */
+static void drop_removed(struct tlb_batch *batch, const struct um_tlb *tlb,
+			 struct um_view *view)
+{
+	unsigned long n = view->seen;
+
+	view->seen = tlb->removals;
+	if (tlb->removals - n > UM_TLB_LOG) {
+		drop_all(batch, view);
+		return;
+	}
+	for (; n != tlb->removals; n++) {
+		const struct tlb_range *range =
+			&tlb->log->removed[n % UM_TLB_LOG];
+
+		if (!um_view_may_map(view, range->start, range->end))
+			continue;
+		if (tlb_batch_full(batch)) {
+			drop_all(batch, view);
+			return;
+		}
+		tlb_batch_invalidate(batch, range->start,
+				     range->end - range->start);
+	}
+}
+
+/* Where the last fault was: others may map it already, this view does not. */
+static int fill_again(struct tlb_walk *walk, struct um_view *view)
+{
+	unsigned long start = view->again_start;
+	unsigned long end = min(view->again_end, start + FILL_AGAIN_MAX);
+	int err;
+
+	view->again_end = 0;
+	walk->again = true;
+	err = um_tlb_walk_range(walk, start, end);
+	walk->again = false;
+	return err;
+}
+
+/**
+ * um_tlb_sync_several() - put into a batch what the current view has to do
+ * @walk:	of an mm with several views
+ *
+ * Context: um_tlb.walk held; otherwise, and return: as um_tlb_walk_range().
+ */
+int um_tlb_sync_several(struct tlb_walk *walk)
+{
+	struct um_tlb *common = &walk->mm->context.tlb;
+	struct um_tlb *own = um_tlb_of_slot(walk->mm);
+	struct um_view *view = walk->view;
+	int err;
+
+	walk->several = true;
+	drop_removed(walk->batch, common, view);
+
+	err = fill_again(walk, view);
+	/* What changes from here on is seen by um_tlb_enter(). */
+	if (!err && READ_ONCE(common->changed.nr))
+		err = um_tlb_walk_changed(walk, common);
+	if (!err && own != common && READ_ONCE(own->changed.nr))
+		err = um_tlb_walk_changed(walk, own);
+
+	/* Also on failure: it may have been one of those that were sent. */
+	um_tlb_log(walk->mm, &walk->removed, view);
+	return err;
+}
