@@ -8,6 +8,9 @@
 #include "files.h"
 #include "vas_test.h"
 
+#include <poll.h>
+#include <sched.h>
+
 #define TURNS	400
 
 static int fail_nth = -1;
@@ -226,6 +229,76 @@ static void still_mapped(void)
 	      "its neighbours lost theirs");
 }
 
+static volatile uint32_t thread_id;
+static int thread_fd;
+
+static int end_at_once(void *unused)
+{
+	(void)unused;
+	return 0;
+}
+
+/* With a pidfd, which is made when the thread is in the VAS already. */
+static int call_thread(void)
+{
+	static char stack[16 * 1024] __attribute__((aligned(16)));
+
+	thread_id = 1;
+	return clone(end_at_once, stack + sizeof(stack), CLONE_VM | CLONE_FS |
+		     CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+		     CLONE_SYSVSEM | CLONE_CHILD_CLEARTID | CLONE_PIDFD, NULL,
+		     &thread_fd, NULL, &thread_id);
+}
+
+static int call_fork(void)
+{
+	pid_t child = fork();
+
+	if (!child)
+		_exit(0);
+	return child;
+}
+
+/* The VAS can be detached, so nobody else is counted as inside of it. */
+static void nobody_else_inside(void)
+{
+	enter(0);
+	check_call(vas_detach(0, vid));
+	attach_self(vid);
+	enter(vid);
+	check(*word_at(HEAP) == 7, "it lost its memory");
+}
+
+static void undo_thread(void)
+{
+	for (int i = 0; i < 5000 && thread_id; i++)
+		poll(NULL, 0, 1);
+	check(!thread_id, "the thread did not end");
+	close(thread_fd);
+	nobody_else_inside();
+}
+
+static void undo_fork(void)
+{
+	int status;
+
+	check(wait(&status) > 0 && !status, "the child: %x", status);
+	nobody_else_inside();
+}
+
+static void threads_and_processes(void)
+{
+	set_up();
+	vid = new_vas("fail");
+	attach_self(vid);
+	enter(vid);
+	map_here(HEAP, 1);
+	*word_at(HEAP) = 7;
+	every_failure("thread", call_thread, undo_thread, nobody_else_inside);
+	every_failure("fork", call_fork, undo_fork, nobody_else_inside);
+	drop_vas(vid);
+}
+
 static void create_and_clone(void)
 {
 	set_up();
@@ -278,6 +351,7 @@ static const struct ktap_case cases[] = {
 	{ "create and clone", create_and_clone, 0 },
 	{ "attach and switch", attach_and_switch, 0 },
 	{ "memory inside", memory_inside, 0 },
+	{ "threads and processes", threads_and_processes, 0 },
 };
 
 KTAP_TESTS(cases)
