@@ -19,6 +19,7 @@ TROUBLE = re.compile("|".join((
     r"(bad|held) lock|lock held when",  # lockdep: unlock balance, held at exit
     r"UBSAN:",
     r"kmemleak: [1-9]\d* new suspected",
+    r"unreferenced object 0x",          # what conftest.py has kmemleak list
     r"KASAN: (?!.*initialized)",
     r"blocked for more than \d+ seconds",
     r"(soft lockup|hard LOCKUP|detected stall|self-detected stall)",

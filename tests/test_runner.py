@@ -528,6 +528,7 @@ def test_shell_without_a_terminal(uml: Uml) -> None:
     "[    1.0] WARNING: suspicious RCU usage",
     "[    1.0] Oops: general protection fault",
     "[    1.0] kmemleak: 3 new suspected memory leaks (see /sys/kernel/debug/kmemleak)",
+    "[    1.0] unreferenced object 0x62ab1200 (size 96):",
     "[    1.0] Unexpectedly lost MM child! Affected tasks:",
     "[    1.0] UBSAN: shift-out-of-bounds in x.c:1:2",
     "[    1.0] INFO: task cat:12 blocked for more than 120 seconds.",
