@@ -8,6 +8,7 @@
 #define _LINUX_VAS_H
 
 #include <linux/types.h>
+#include <asm/current.h>
 #include <uapi/linux/vas.h>
 
 struct file;
@@ -120,5 +121,11 @@ static inline void vas_exit_ipc_ns(struct ipc_namespace *ns)
 }
 
 #endif
+
+/* Whether the current thread has an address of its mm where it is. */
+static inline bool vas_current_reaches(unsigned long addr)
+{
+	return vas_task_address(current, vas_shown_address(addr)) == addr;
+}
 
 #endif

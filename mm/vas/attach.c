@@ -77,6 +77,10 @@ static vma_flags_t sealed(struct file *file, vma_flags_t flags)
 	return flags;
 }
 
+/*
+ * What is in a VAS outlives the process, and may be far more than a core file
+ * can hold: it is dumped only where madvise(MADV_DODUMP) has asked for it.
+ */
 static vma_flags_t region_flags(const struct vas_attachment *attachment,
 				const struct vas_region *region)
 {
@@ -89,7 +93,7 @@ static vma_flags_t region_flags(const struct vas_attachment *attachment,
 	}
 
 	flags = VM_SHARED | VM_MAYSHARE | VM_NORESERVE | VM_DONTCOPY |
-		calc_vm_prot_bits(prot, 0);
+		VM_DONTDUMP | calc_vm_prot_bits(prot, 0);
 	flags |= calc_vm_prot_bits(prot_max, 0) << 4;	/* VM_MAY... */
 	return sealed(region->file, legacy_to_vma_flags(flags));
 }

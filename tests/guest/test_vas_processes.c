@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A process with a thread inside of a VAS forks, execs, is killed, gets signals.
+ * A process with a thread inside of a VAS forks, execs, is killed, dumps core,
+ * gets signals.
  */
+#include "files.h"
 #include "vas_test.h"
 
+#include <elf.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 /* Flaw 4: active_vas was not reset by fork. */
@@ -142,6 +146,125 @@ static void killed_inside(void)
 	check_call(vas_seg_delete(sid));
 }
 
+/* With a lock, and with more memory than its control group may have. */
+#define GROUP "/sys/fs/cgroup/vas_oom"
+
+static void use_too_much(int vid)
+{
+	write_text(GROUP "/cgroup.procs", "0");
+	attach_self(vid);
+	enter(vid);
+	for (unsigned long page = 0; page < 8192; page++)
+		*word_at(WINDOW + page * PAGE) = 1;
+}
+
+static void oom_killed_inside(void)
+{
+	int vid = new_vas("oom"), sid = new_segment("oom", WINDOW, 8192);
+	pid_t child;
+	int status;
+
+	require_call(!vas_seg_attach(vid, sid, O_RDWR | VAS_SEG_LOCK));
+	write_text("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
+	require_call(mkdir(GROUP, 0700) == 0);
+	write_text(GROUP "/memory.max", "8388608");
+	child = fork_or_fail();
+	if (!child) {
+		use_too_much(vid);
+		finish();
+	}
+	require_call(waitpid(child, &status, 0) == child);
+	check(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
+	      "it ended with %x", status);
+	check(number_in(GROUP "/memory.events", "oom_kill ") > 0, "no OOM");
+
+	attach_self(vid);
+	enter(vid);
+	check(*word_at(WINDOW) == 1, "wrong contents");
+	drop_with_segment(vid, sid);
+	require_call(rmdir(GROUP) == 0);
+}
+
+/*
+ * A core shows the window of the thread that dumps, at its addresses, and of
+ * its contents what was asked for.
+ */
+#define VAST	(HEAP + 0x40000000ul)
+
+static void dump_core(int vid, int other)
+{
+	const struct rlimit all = { RLIM_INFINITY, RLIM_INFINITY };
+
+	require_call(setrlimit(RLIMIT_CORE, &all) == 0);
+	attach_self(other);
+	attach_self(vid);
+	enter(other);
+	map_here(HEAP, 3);
+	page_fill(at(HEAP), 1);
+	enter(vid);
+	map_here(HEAP, 3);
+	page_fill(at(HEAP), 2);
+	page_fill(at(HEAP + PAGE), 3);
+	require_call(madvise(at(HEAP + PAGE), PAGE, MADV_DODUMP) == 0);
+	*word_at(VAST) = 1;
+	abort();
+}
+
+static void check_core(const char *path)
+{
+	uint64_t dumped[PAGE_WORDS] = {};
+	unsigned int inside = 0;
+	Elf64_Phdr segment;
+	Elf64_Ehdr header;
+	int core = open(path, O_RDONLY);
+
+	require_call(core >= 0);
+	require_call(read(core, &header, sizeof(header)) == sizeof(header));
+	for (int i = 0; i < header.e_phnum; i++) {
+		require_call(pread(core, &segment, sizeof(segment),
+				   header.e_phoff + i * sizeof(segment)) ==
+			     sizeof(segment));
+		check(segment.p_vaddr < 1ul << 47, "at %#lx", segment.p_vaddr);
+		if (segment.p_vaddr < WINDOW || segment.p_vaddr >= VAS_WINDOW_END)
+			continue;
+		inside++;
+		check(segment.p_filesz ==
+		      (segment.p_vaddr == HEAP + PAGE ? PAGE : 0),
+		      "%lu bytes of %#lx", segment.p_filesz, segment.p_vaddr);
+		if (segment.p_filesz == PAGE)
+			pread(core, dumped, PAGE, segment.p_offset);
+	}
+	check(inside == 4, "%u parts of the window", inside);
+	check(page_is(dumped, 3), "wrong contents");
+	close(core);
+}
+
+static void core_dump_inside(void)
+{
+	int vid = new_vas("core"), other = new_vas("othercore");
+	int sid = new_segment("core", VAST, (VAS_WINDOW_END - VAST) / PAGE);
+	double start = seconds_now();
+	char path[64];
+	pid_t child;
+	int status;
+
+	require_call(!vas_seg_attach(vid, sid, O_RDWR));
+	write_text("/proc/sys/kernel/core_pattern", "/tmp/core.%p");
+	child = fork_or_fail();
+	if (!child)
+		dump_core(vid, other);
+	require_call(waitpid(child, &status, 0) == child);
+	check(WIFSIGNALED(status) && WCOREDUMP(status), "no core: %x", status);
+	check(seconds_now() - start < 20, "it took %.0f s",
+	      seconds_now() - start);
+	snprintf(path, sizeof(path), "/tmp/core.%d", (int)child);
+	check_core(path);
+	unlink(path);
+	check_call(vas_delete(vid));
+	check_call(vas_delete(other));
+	check_call(vas_seg_delete(sid));
+}
+
 static volatile int signals;
 static volatile unsigned long signal_sp;
 
@@ -223,6 +346,8 @@ static const struct ktap_case cases[] = {
 	{ "vfork and exec", vfork_and_exec, 0 },
 	{ "exec inside", exec_inside, 0 },
 	{ "killed inside", killed_inside, 0 },
+	{ "killed for memory inside", oom_killed_inside, 0 },
+	{ "core dump inside", core_dump_inside, 60 },
 	{ "signal stack inside", signal_stack_inside, 0 },
 	{ "the clock ticks inside", the_clock_ticks_inside, 0 },
 };
