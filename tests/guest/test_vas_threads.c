@@ -181,29 +181,143 @@ static void futexes(void)
 	drop_with_segment(other, sid);
 }
 
-/* A robust mutex in the VAS whose owner dies inside. */
-static void robust_mutex(void)
+static int elsewhere;
+
+static void *wake_elsewhere_first(void *vid)
 {
-	int sid, vid = vas_with_segment("robust", &sid);
+	usleep(100000);
+	enter(elsewhere);
+	check(futex(at(WINDOW), FUTEX_WAKE | futex_op, 10) == 0,
+	      "a thread in another VAS woke");
+	enter(0);
+	check(futex(at(WINDOW), FUTEX_WAKE | futex_op, 10) <= 0,
+	      "a thread in a VAS woke");
+	enter((int)(intptr_t)vid);
+	check(futex(at(WINDOW), FUTEX_WAKE | futex_op, 10) == 1, "nobody woke");
+	return NULL;
+}
+
+/* The same address, with other memory behind it. */
+static void futexes_of_different_vases(void)
+{
+	int vid = new_vas("here");
+	pthread_t thread;
+
+	elsewhere = new_vas("elsewhere");
+	attach_self(vid);
+	attach_self(elsewhere);
+	enter(elsewhere);
+	map_here(WINDOW, 1);
+	enter(vid);
+	map_here(WINDOW, 1);
+	for (int i = 0; i < 2; i++) {
+		futex_op = i ? FUTEX_PRIVATE_FLAG : 0;
+		enter(0);
+		require_call(!pthread_create(&thread, NULL, wake_elsewhere_first,
+					     (void *)(intptr_t)vid));
+		enter(vid);
+		check(futex(at(WINDOW), FUTEX_WAIT | futex_op, 0) == 0,
+		      "wait: %s", strerror(errno));
+		pthread_join(thread, NULL);
+	}
+	drop_vas(vid);
+	drop_vas(elsewhere);
+}
+
+/* A mutex at the start of the window; what is in it is gone. */
+static pthread_mutex_t *mutex_inside(bool inherit, bool robust)
+{
 	pthread_mutex_t *mutex = at(WINDOW);
 	pthread_mutexattr_t attr;
+
+	memset(mutex, 0, sizeof(*mutex));
+	require_call(!pthread_mutexattr_init(&attr));
+	require_call(!pthread_mutexattr_setpshared(&attr,
+						   PTHREAD_PROCESS_SHARED));
+	if (inherit)
+		require_call(!pthread_mutexattr_setprotocol(&attr,
+							    PTHREAD_PRIO_INHERIT));
+	if (robust)
+		require_call(!pthread_mutexattr_setrobust(&attr,
+							  PTHREAD_MUTEX_ROBUST));
+	require_call(!pthread_mutex_init(mutex, &attr));
+	return mutex;
+}
+
+/* A robust mutex in the VAS whose owner dies inside, while somebody waits. */
+static void robust_mutexes(void)
+{
+	int sid, vid = vas_with_segment("robust", &sid);
+	pthread_mutex_t *mutex;
+	volatile int *locked = at(WINDOW + PAGE);
 	pid_t child;
 
 	attach_self(vid);
 	enter(vid);
-	pthread_mutexattr_init(&attr);
-	pthread_mutexattr_setrobust(&attr, PTHREAD_MUTEX_ROBUST);
-	pthread_mutexattr_setpshared(&attr, PTHREAD_PROCESS_SHARED);
-	require_call(!pthread_mutex_init(mutex, &attr));
+	for (int inherit = 0; inherit < 2; inherit++) {
+		mutex = mutex_inside(inherit, true);
+		*locked = 0;
+		child = fork_or_fail();
+		if (!child) {
+			attach_self(vid);
+			enter(vid);
+			pthread_mutex_lock(mutex);
+			*locked = 1;
+			usleep(200000);
+			_exit(0);
+		}
+		while (!*locked)
+			usleep(1000);
+		check(pthread_mutex_lock(mutex) == EOWNERDEAD,
+		      "not told of the death");
+		check(!pthread_mutex_consistent(mutex) &&
+		      !pthread_mutex_unlock(mutex), "not usable again");
+		wait_for(child);
+	}
+	drop_with_segment(vid, sid);
+}
+
+/* The kernel hands a mutex with priority inheritance over. */
+static void *count_up(void *vid)
+{
+	volatile uint64_t *count = word_at(WINDOW + PAGE);
+	pthread_mutex_t *mutex = at(WINDOW);
+
+	enter((int)(intptr_t)vid);
+	for (int i = 0; i < 100; i++) {
+		uint64_t old;
+
+		check(!pthread_mutex_lock(mutex), "lock");
+		old = *count;
+		usleep(i % 10 ? 0 : 100);
+		*count = old + 1;
+		check(!pthread_mutex_unlock(mutex), "unlock");
+	}
+	return NULL;
+}
+
+static void priority_inheritance(void)
+{
+	int sid, vid = vas_with_segment("inherit", &sid);
+	pthread_t thread[2];
+	pid_t child;
+
+	attach_self(vid);
+	enter(vid);
+	mutex_inside(true, false);
 	child = fork_or_fail();
 	if (!child) {
 		attach_self(vid);
-		enter(vid);
-		pthread_mutex_lock(mutex);
-		_exit(0);
+		count_up((void *)(intptr_t)vid);
+		finish();
 	}
+	for (int i = 0; i < 2; i++)
+		require_call(!pthread_create(&thread[i], NULL, count_up,
+					     (void *)(intptr_t)vid));
+	for (int i = 0; i < 2; i++)
+		pthread_join(thread[i], NULL);
 	wait_for(child);
-	check(pthread_mutex_lock(mutex) == EOWNERDEAD, "not told of the death");
+	check(*word_at(WINDOW + PAGE) == 300, "%lu", *word_at(WINDOW + PAGE));
 	drop_with_segment(vid, sid);
 }
 
@@ -390,7 +504,9 @@ static const struct ktap_case cases[] = {
 	{ "a new thread starts inside", a_new_thread_starts_inside, 0 },
 	{ "no detach under a thread", no_detach_under_a_thread, 0 },
 	{ "futexes", futexes, 0 },
-	{ "robust mutex", robust_mutex, 0 },
+	{ "futexes of different VASes", futexes_of_different_vases, 0 },
+	{ "robust mutexes", robust_mutexes, 0 },
+	{ "priority inheritance", priority_inheritance, 0 },
 	{ "two threads grow the heap", two_threads_grow_the_heap, 0 },
 	{ "everything at once", everything_at_once, 0 },
 	{ "threads unmap at once", threads_unmap_at_once, 0 },
