@@ -82,6 +82,7 @@ RUNS = (
     Run(("test_vas_segments",)),
     Run(("test_vas_threads",)),
     Run(("test_vas_processes",)),
+    Run(("test_vas_views",), timeout_s=400),
     # The filter is seccomp's, and it ends the attacker's host process.
     Run(("test_stub_filter",), ways=SECCOMP, allow=("lost MM child",)),
     Run(("test_host_failure",), debug=True,

@@ -207,6 +207,23 @@ def test_no_more_host_processes(guest: Guest, uml: Uml, tmp_path: Path) -> None:
     assert_clean(log)
 
 
+def test_few_host_processes_for_many_vases(guest: Guest, uml: Uml, tmp_path: Path) -> None:
+    """Where the host makes no more, a process takes turns with those that it has."""
+    with started(guest, uml, tmp_path, "echo up; test_vas_views 1 20; read end") \
+            as (runner, leader):
+        assert runner.stdin and runner.stdout
+        assert next(line for line in runner.stdout if "waiting" in line)
+        limit_files(leader, "3:")
+        runner.stdin.write("go\n")
+        runner.stdin.flush()
+        result = next(line for line in runner.stdout if "ok 1" in line)
+        limit_files(leader, "1024:")
+    assert result == "ok 1 all attached VASes\n"
+    log = (tmp_path / "log").read_text(errors="replace")
+    assert "makes no more processes" in log
+    assert_clean(log)
+
+
 def limit_files(pid: int, limit: str) -> None:
     """Sets the soft limit of open files of another process."""
     subprocess.run(["prlimit", "--pid", str(pid), f"--nofile={limit}"], check=True)
