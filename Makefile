@@ -6,6 +6,7 @@
 #	make bench	compare it with stock UML
 #
 #	make stock, make debug	the rival; our kernel with all checkers
+#	make eager		our kernel that maps a VAS when it is attached
 #	make image		the root image, build/rootfs.ext4
 #	make check		the linters
 #	make port LINUX_TARBALL=...	do the hooks apply to another release?
@@ -36,7 +37,7 @@ MODULES := $(wildcard build/*/lib/test_vmalloc.ko)
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: all packages source tree linux stock debug image
+.PHONY: all packages source tree linux stock debug eager image
 .PHONY: run test bench check port clean
 
 all: linux
@@ -58,6 +59,9 @@ linux: tree
 
 debug: tree
 	@scripts/build-kernel debug
+
+eager: tree
+	@scripts/build-kernel eager
 
 stock: source
 	@scripts/build-kernel stock

@@ -14,6 +14,7 @@ KERNELS = {
     "stock": ("stock", ("base", "stock")),
     "no-vma-lock": ("uml-vas", ("base", "uml-vas", "no-vma-lock")),
     "debug": ("uml-vas", ("base", "uml-vas", "debug")),
+    "eager": ("uml-vas", ("base", "uml-vas", "eager")),
 }
 
 # Of the caller's make; kbuild is to be started as if by hand.

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from conftest import WAYS, Guest, fail_with
+from conftest import REPO, WAYS, Guest, fail_with
 
 SOURCES = Path(__file__).with_name("guest")
+EAGER = REPO / "build" / "eager" / "linux"
 
 # What the debug kernel takes for its own bookkeeping.
 DEBUG_MIB = 128
@@ -131,6 +132,16 @@ def test_program(guest: Guest, run: Run) -> None:
     skipped = SKIP_ALL.fullmatch(done.out)
     if run.debug and skipped and done.code == 0:
         pytest.skip(skipped[1])
+    fail_with(ktap_faults(done.out), done)
+
+
+@pytest.mark.parametrize("program", ["test_vas_calls", "test_vas_memory",
+                                     "test_vas_mappings"])
+def test_eager_attach(guest: Guest, program: str) -> None:
+    """VAS_LAZY_ATTACH=n, which nobody runs every day."""
+    if not EAGER.is_file():
+        pytest.skip("build/eager/linux is not there: make eager")
+    done = guest.run([program], kernel=EAGER)
     fail_with(ktap_faults(done.out), done)
 
 

@@ -256,15 +256,12 @@ static void part_from_vas(struct vas_attachment *attachment)
 	vas->sole = false;
 }
 
-static int attach_locked(struct vas_mm *vas_mm, struct mm_struct *mm,
-			 struct vas *vas, int type)
+static int take_slot(struct vas_mm *vas_mm, struct mm_struct *mm,
+		     struct vas *vas, int type)
 {
 	struct vas_attachment *attachment;
 	unsigned int slot;
 	int err;
-
-	if (xa_load(&vas_mm->by_id, vas->object.id))
-		return 0;
 
 	slot = find_first_zero_bit(vas_mm->slots, ARCH_VAS_SLOTS + 1);
 	if (slot > ARCH_VAS_SLOTS)
@@ -336,6 +333,23 @@ static int attach_eagerly(struct vas_mm *vas_mm, int vid)
 	return 0;
 }
 
+static int attach_locked(struct vas_mm *vas_mm, struct mm_struct *mm,
+			 struct vas *vas, int type)
+{
+	int vid = vas->object.id, err;
+
+	if (xa_load(&vas_mm->by_id, vid))
+		return 0;
+	err = take_slot(vas_mm, mm, vas, type);
+	if (err || IS_ENABLED(CONFIG_VAS_LAZY_ATTACH) || mm != current->mm)
+		return err;
+
+	err = attach_eagerly(vas_mm, vid);
+	if (err)
+		detach_locked(vas_mm, vid);
+	return err;
+}
+
 /**
  * vas_attach_mm() - attach a VAS to a process
  * @mm:		the memory of the process; the caller uses it (mm_users)
@@ -358,11 +372,6 @@ int vas_attach_mm(struct mm_struct *mm, struct vas *vas, int type)
 		return -EINTR;
 
 	err = attach_locked(vas_mm, mm, vas, type);
-	if (!err && !IS_ENABLED(CONFIG_VAS_LAZY_ATTACH) && mm == current->mm) {
-		err = attach_eagerly(vas_mm, vas->object.id);
-		if (err)
-			detach_locked(vas_mm, vas->object.id);
-	}
 	mutex_unlock(&vas_mm->lock);
 	return err;
 }

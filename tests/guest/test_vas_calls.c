@@ -8,6 +8,7 @@
 
 #include <poll.h>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/uio.h>
 
@@ -120,6 +121,7 @@ static void proc_folder(void)
 	enter(vid);
 	map_here(HEAP, 3);
 	*word_at(HEAP) = 1;
+	map_here(HEAP + 1024 * PAGE, 1);
 	snprintf(path, sizeof(path), "/proc/self/vas/%d/status", vid);
 	snprintf(expected, sizeof(expected), "pid:\t%d\nvid:\t%d\ntype:\trw\n",
 		 (int)getpid(), vid);
@@ -128,8 +130,10 @@ static void proc_folder(void)
 
 	snprintf(path, sizeof(path), "/proc/self/vas/%d/maps", vid);
 	read_text(path, text, sizeof(text));
-	check(strstr(text, "200000000000-200000010000 rw-s") &&
-	      strstr(text, "[v:-]"), "the segment is missing: %s", text);
+	check(strstr(text, "200000000000-200000010000 rw-s"),
+	      "the segment is missing: %s", text);
+	check(strstr(text, "200040400000-200040401000 rw-s") &&
+	      strstr(text, "[v:-]"), "what nobody used is missing: %s", text);
 	check(strstr(text, "200040000000-200040003000 rw-s") &&
 	      strstr(text, "[v:a]"), "own memory is missing: %s", text);
 
@@ -148,11 +152,45 @@ static void proc_folder(void)
 	check_call(vas_seg_delete(sid));
 }
 
+/*
+ * Attaching what is attached changes nothing, also where there is no room for
+ * what came since and attaching is not lazy.
+ */
+static void attached_already(void)
+{
+	const struct rlimit little = { PAGE, RLIM_INFINITY };
+	const struct rlimit enough = { RLIM_INFINITY, RLIM_INFINITY };
+	int vid = new_vas("already");
+	struct line other;
+	pid_t child = fork_with_line(&other);
+
+	if (!child) {
+		attach_self(vid);
+		tell(&other);
+		hear(&other);
+		require_call(setrlimit(RLIMIT_AS, &little) == 0);
+		check_call(vas_attach(0, vid, O_RDWR));
+		require_call(setrlimit(RLIMIT_AS, &enough) == 0);
+		enter(vid);
+		check(*word_at(HEAP) == 5, "wrong contents");
+		finish();
+	}
+	hear(&other);
+	attach_self(vid);
+	enter(vid);
+	map_here(HEAP, 1);
+	*word_at(HEAP) = 5;
+	tell(&other);
+	wait_for(child);
+	drop_vas(vid);
+}
+
 static const struct ktap_case cases[] = {
 	{ "calls with window addresses", calls_with_window_addresses, 0 },
 	{ "thread id inside", thread_id_inside, 0 },
 	{ "proc maps", proc_maps, 0 },
 	{ "proc folder", proc_folder, 0 },
+	{ "attached already", attached_already, 0 },
 };
 
 KTAP_TESTS(cases)
