@@ -487,7 +487,7 @@ void vas_leave(struct task_struct *task)
  * before; else vas.lock and the mmap_lock.
  * Return: 0; -EINVAL if it is not attached; -ENOMEM if the regions cannot be
  * mapped or the host has no process for the slot; -EINTR if the thread was
- * killed. If it had to give up locks of the VAS that it was in, it is outside of
+ * killed, and if it had locks of the VAS that it was in, it may be outside of
  * all VASes then.
  */
 int vas_enter(int vid)
@@ -507,16 +507,18 @@ int vas_enter(int vid)
 	if (err || attachment == old)
 		goto count_out;
 
+	locks = vas_locks_list(attachment);
+	if (IS_ERR(locks)) {
+		err = PTR_ERR(locks);
+		goto forgo;
+	}
 	if (*arch_vas_locks(current)) {
 		vas_leave(current);
 		old = NULL;
 	}
-	locks = vas_locks_take(attachment);
-	if (IS_ERR(locks)) {
-		err = PTR_ERR(locks);
-		arch_vas_forgo(attachment->mm, attachment->slot);
-		goto count_out;
-	}
+	err = vas_locks_take(locks);
+	if (err)
+		goto forgo;
 
 	go_inside(current, attachment);
 	*arch_vas_locks(current) = locks;
@@ -524,6 +526,8 @@ int vas_enter(int vid)
 		count_out(old);
 	return 0;
 
+forgo:
+	arch_vas_forgo(attachment->mm, attachment->slot);
 count_out:
 	count_out(attachment);
 	return err;

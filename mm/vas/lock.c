@@ -93,8 +93,15 @@ static int by_id(const void *a, const void *b)
 	return x->segment->object.id - y->segment->object.id;
 }
 
-/* The segments with a lock that a VAS has, with a reference each. */
-static struct vas_locks *list_locks(struct vas_attachment *attachment)
+/**
+ * vas_locks_list() - find out which locks entering a VAS takes
+ * @attachment:	the attachment; the thread is counted in
+ *
+ * Context: process; takes vas.lock.
+ * Return: the locks, for vas_locks_take(); NULL if it has none; an ERR_PTR():
+ * -ENOMEM.
+ */
+struct vas_locks *vas_locks_list(struct vas_attachment *attachment)
 {
 	struct vas *vas = attachment->vas;
 	struct vas_region *region;
@@ -102,10 +109,13 @@ static struct vas_locks *list_locks(struct vas_attachment *attachment)
 	unsigned long addr = 0;
 	unsigned int nr = 0;
 
+	if (!READ_ONCE(vas->lockable))
+		return NULL;
+
 	guard(mutex)(&vas->lock);
 	locks = kzalloc_flex(*locks, lock, vas->lockable, GFP_KERNEL_ACCOUNT);
 	if (!locks)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
 	locks->nr = vas->lockable;
 
 	mt_for_each(&vas->regions.tree, region, addr, ULONG_MAX) {
@@ -137,37 +147,30 @@ static void put_locks(struct vas_locks *locks, unsigned int nr_held)
 
 /**
  * vas_locks_take() - take the locks for entering a VAS
- * @attachment:	the attachment; the thread is counted in, and holds no locks
+ * @locks:	what vas_locks_list() found; NULL is allowed
  *
  * Context: process, no lock held; waits for other threads to leave.
- * Return: the locks, to be given to vas_locks_release(); NULL if it has none;
- * an ERR_PTR(): -EINTR if the thread was killed; -ENOMEM.
+ * Return: 0, and they are to be given to vas_locks_release(); -EINTR if the
+ * thread was killed, and @locks is no more.
  */
-struct vas_locks *vas_locks_take(struct vas_attachment *attachment)
+int vas_locks_take(struct vas_locks *locks)
 {
-	struct vas_locks *locks;
 	unsigned int i;
 	int err;
 
-	if (!READ_ONCE(attachment->vas->lockable))
-		return NULL;
-	locks = list_locks(attachment);
-	if (!locks)
-		return ERR_PTR(-ENOMEM);
-
-	for (i = 0; i < locks->nr; i++) {
+	for (i = 0; locks && i < locks->nr; i++) {
 		err = lock(locks->lock[i].segment, locks->lock[i].exclusive);
 		if (err) {
 			put_locks(locks, i);
-			return ERR_PTR(err);
+			return err;
 		}
 	}
-	return locks;
+	return 0;
 }
 
 /**
  * vas_locks_release() - give locks back
- * @locks:	what vas_locks_take() returned; NULL is allowed
+ * @locks:	locks that vas_locks_take() has taken; NULL is allowed
  */
 void vas_locks_release(struct vas_locks *locks)
 {

@@ -279,7 +279,8 @@ void vas_map_again(struct vas *vas, unsigned long start, unsigned long end);
 
 /* lock.c */
 void vas_segment_lock_init(struct vas_segment *segment);
-struct vas_locks *vas_locks_take(struct vas_attachment *attachment);
+struct vas_locks *vas_locks_list(struct vas_attachment *attachment);
+int vas_locks_take(struct vas_locks *locks);
 void vas_locks_release(struct vas_locks *locks);
 
 /* clone.c */
