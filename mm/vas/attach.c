@@ -232,18 +232,27 @@ static struct vas_attachment *new_attachment(struct mm_struct *mm,
 	return attachment;
 }
 
+static int may_join(struct vas *vas, int type)
+{
+	lockdep_assert_held(&vas->lock);
+	if (vas->deleted)
+		return -EINVAL;
+	if (vas->sole || ((type & O_EXCL) && !list_empty(&vas->attachments)))
+		return -EBUSY;
+	return 0;
+}
+
 static int join_vas(struct vas_attachment *attachment)
 {
 	struct vas *vas = attachment->vas;
-	bool sole = attachment->type & O_EXCL;
+	int err;
 
 	guard(mutex)(&vas->lock);
-	if (vas->deleted)
-		return -EINVAL;
-	if (vas->sole || (sole && !list_empty(&vas->attachments)))
-		return -EBUSY;
+	err = may_join(vas, attachment->type);
+	if (err)
+		return err;
 	list_add_tail(&attachment->node, &vas->attachments);
-	vas->sole = sole;
+	vas->sole = attachment->type & O_EXCL;
 	return 0;
 }
 
@@ -262,6 +271,12 @@ static int take_slot(struct vas_mm *vas_mm, struct mm_struct *mm,
 	struct vas_attachment *attachment;
 	unsigned int slot;
 	int err;
+
+	/* Whether the VAS can be had is told before a want of slots. */
+	scoped_guard(mutex, &vas->lock)
+		err = may_join(vas, type);
+	if (err)
+		return err;
 
 	slot = find_first_zero_bit(vas_mm->slots, ARCH_VAS_SLOTS + 1);
 	if (slot > ARCH_VAS_SLOTS)

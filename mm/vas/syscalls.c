@@ -312,11 +312,11 @@ static long create_segment(const char __user *name, unsigned long start,
 	char kname[VAS_NAME_MAX + 1];
 	int err;
 
+	if (!PAGE_ALIGNED(start) || !PAGE_ALIGNED(end) || end <= start)
+		return -EINVAL;
 	err = vas_read_name(kname, name);
 	if (err)
 		return err;
-	if (!PAGE_ALIGNED(start) || !PAGE_ALIGNED(end) || end <= start)
-		return -EINVAL;
 	return vas_segment_create(kname, start, end, mode, file);
 }
 

@@ -5,6 +5,9 @@
  */
 #include "vas_test.h"
 
+#include <linux/fs.h>
+#include <sys/ioctl.h>
+
 #ifndef F_SEAL_FUTURE_WRITE
 #define F_SEAL_FUTURE_WRITE	0x0010
 #endif
@@ -217,6 +220,9 @@ static void segment_of_a_file(void)
 	check_errno(vas_seg_create_fd("fileseg", WINDOW, WINDOW + PAGE, 0600,
 				      open("/tmp/vas-segment", O_WRONLY)),
 		    EACCES);
+	check_errno(vas_seg_create_fd("fileseg", WINDOW, WINDOW + PAGE, 0600,
+				      open("/proc/self/status", O_RDONLY)),
+		    ENODEV);
 	sid = vas_seg_create_fd("fileseg", WINDOW, WINDOW + 4 * PAGE, 0600, fd);
 	require_call(sid > 0);
 	require_call(vas_seg_attach(vid, sid, O_RDWR) == 0);
@@ -239,6 +245,28 @@ static void segment_of_a_file(void)
 	check(!strcmp(at(WINDOW + PAGE), "hello"), "the segment has not got it");
 	drop_with_segment(vid, sid);
 	unlink("/tmp/vas-segment");
+}
+
+/* A file on the disk, which ends far before the window does. */
+static void file_to_be_appended_to(void)
+{
+	const char *path = "/vas-append";
+	int attributes = FS_APPEND_FL, none = 0, fd, sid;
+
+	fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+	require_call(fd >= 0);
+	check_errno(vas_seg_create_fd("append", WINDOW, VAS_WINDOW_END, 0600,
+				      fd), EOVERFLOW);
+	require_call(ioctl(fd, FS_IOC_SETFLAGS, &attributes) == 0);
+	check_errno(vas_seg_create_fd("append", WINDOW, WINDOW + PAGE, 0600,
+				      open(path, O_RDWR | O_APPEND)), EACCES);
+	/* Reading does no harm. */
+	sid = vas_seg_create_fd("append", WINDOW, WINDOW + PAGE, 0600,
+				open(path, O_RDONLY));
+	require_call(sid > 0);
+	check_call(vas_seg_delete(sid));
+	require_call(ioctl(fd, FS_IOC_SETFLAGS, &none) == 0);
+	unlink(path);
 }
 
 /* A sealed file cannot be written, also if it was sealed after the fact. */
@@ -320,6 +348,7 @@ static const struct ktap_case cases[] = {
 	{ "grow and shrink", grow_and_shrink, 0 },
 	{ "mmap inside", mmap_inside, 0 },
 	{ "segment of a file", segment_of_a_file, 0 },
+	{ "file to be appended to", file_to_be_appended_to, 0 },
 	{ "sealed files", sealed_files, 0 },
 	{ "files that cannot be used", files_that_cannot_be_used, 0 },
 };

@@ -122,7 +122,12 @@ static void segments(void)
 	check_errno(vas_seg_create("s2", 1ul << 48 | WINDOW,
 				   1ul << 48 | end, 0600), EFAULT);
 	check_errno(vas_seg_create("s2", -2 * PAGE, -PAGE, 0600), EFAULT);
+	/* Of two errors, the first of the table in the RFC. */
+	check_errno(vas_seg_create(BAD_POINTER, WINDOW + 1, end, 0600), EINVAL);
+	check_errno(vas_seg_create("segment", PAGE, end, 0600), EEXIST);
 	check_errno(vas_seg_find("s2"), ESRCH);
+	check_errno(vas_seg_find(""), EINVAL);
+	check_errno(vas_seg_find(BAD_POINTER), EFAULT);
 
 	check_call(vas_seg_delete(sid));
 	check_errno(vas_seg_delete(sid), EINVAL);
@@ -154,6 +159,9 @@ static void attributes(void)
 	check_errno(vas_setattr(1 << 30, &attr), EINVAL);
 	attr.user = -1;
 	check_errno(vas_setattr(vid, &attr), EINVAL);
+	attr.user = 12;
+	attr.group = -1;
+	check_errno(vas_setattr(vid, &attr), EINVAL);
 
 	check_call(vas_seg_getattr(sid, &seg_attr));
 	seg_attr.mode = 0444;
@@ -161,7 +169,11 @@ static void attributes(void)
 	check_call(vas_seg_getattr(sid, &seg_attr));
 	check(seg_attr.mode == 0444, "%o", seg_attr.mode);
 	check_errno(vas_seg_getattr(0, &seg_attr), EINVAL);
+	check_errno(vas_seg_getattr(sid, (void *)BAD_POINTER), EFAULT);
 	check_errno(vas_seg_setattr(sid, (void *)BAD_POINTER), EFAULT);
+	check_errno(vas_seg_setattr(0, &seg_attr), EINVAL);
+	seg_attr.group = -1;
+	check_errno(vas_seg_setattr(sid, &seg_attr), EINVAL);
 
 	check_call(vas_delete(vid));
 	check_call(vas_seg_delete(sid));
@@ -308,6 +320,9 @@ static void attach_errors(void)
 	check_errno(vas_seg_attach(vid, -1, O_RDWR), EINVAL);
 	check_errno(vas_seg_attach(vid, sid, 3), EINVAL);
 	check_errno(vas_seg_detach(vid, sid), EINVAL);
+	check_errno(vas_seg_detach(-1, sid), EINVAL);
+	check_errno(vas_seg_detach(vid, -1), EINVAL);
+	check_errno(vas_seg_detach(1 << 30, 1 << 30), EINVAL);
 	check_call(vas_seg_attach(vid, sid, O_RDWR));
 	check_call(vas_seg_attach(vid, sid, O_RDWR));
 	check_errno(vas_seg_attach(vid, overlap, O_RDWR), EFAULT);
@@ -460,7 +475,9 @@ static void ipc_namespace(void)
 
 static void many_attachments(void)
 {
+	struct line other;
 	int vid[512];
+	pid_t child;
 
 	for (int i = 0; i < 512; i++) {
 		char name[16];
@@ -472,6 +489,18 @@ static void many_attachments(void)
 			require_call(vas_attach(0, vid[i], O_RDWR) == 0);
 	}
 	check_errno(vas_attach(0, vid[511], O_RDWR), ENOMEM);
+	/* That somebody has it alone comes first. */
+	child = fork_with_line(&other);
+	if (!child) {
+		require_call(!vas_attach(0, vid[511], O_RDWR | O_EXCL));
+		tell(&other);
+		hear(&other);
+		finish();
+	}
+	hear(&other);
+	check_errno(vas_attach(0, vid[511], O_RDWR), EBUSY);
+	tell(&other);
+	wait_for(child);
 	check_call(vas_detach(0, vid[100]));
 	check_call(vas_attach(0, vid[511], O_RDWR));
 	for (int i = 0; i < 512; i++) {

@@ -3,6 +3,7 @@
  * What SpaceJMP had and the patches of 2017 dropped: segments whose lock is
  * taken by the switch, and clones of a VAS.
  */
+#include "files.h"
 #include "vas_test.h"
 
 #include <pthread.h>
@@ -262,8 +263,14 @@ static void clone_permissions(void)
 {
 	int sid, vid = vas_with_segment("nocopy", &sid);
 	struct vas_attr attr = { .mode = 0604 };
-	pid_t child;
+	pid_t child = fork_or_fail();
 
+	if (!child) {
+		become_user(4711);
+		check_errno(vas_clone(vid, "stolen", 0600), EACCES);
+		finish();
+	}
+	wait_for(child);
 	check_call(vas_setattr(vid, &attr));
 	child = fork_or_fail();
 	if (!child) {
@@ -277,6 +284,11 @@ static void clone_permissions(void)
 	check_call(vas_seg_detach(vid, sid));
 	require_call(vas_seg_attach(vid, sid, O_RDWR | O_EXCL) == 0);
 	check_errno(vas_clone(vid, "second", 0600), EBUSY);
+	check_call(vas_seg_detach(vid, sid));
+	write_text("/proc/sys/vas/max_objects_per_user", "2");
+	check_errno(vas_clone(vid, "second", 0600), ENOSPC);
+	check_errno(vas_find("second"), ESRCH);
+	write_text("/proc/sys/vas/max_objects_per_user", "4096");
 	check_call(vas_delete(vid));
 	check_call(vas_seg_delete(sid));
 }
