@@ -6,6 +6,8 @@
 #include "files.h"
 #include "vas_test.h"
 
+#include <sys/sysinfo.h>
+
 /* Every thread is in the address space that it was put into, and no other. */
 static void isolation(void)
 {
@@ -243,6 +245,15 @@ static void add_to_pages(unsigned long pages, uint64_t expected)
 	madvise(at(HEAP), pages * PAGE, MADV_PAGEOUT);
 }
 
+static void check_some_are_out(void)
+{
+	struct sysinfo info;
+
+	require_call(sysinfo(&info) == 0);
+	check(!info.totalswap || info.freeswap < info.totalswap,
+	      "nothing went to swap");
+}
+
 /*
  * Flaw 7: pages were shared by copies of their page-table entries, which neither
  * swap nor fork could keep in step.
@@ -258,6 +269,7 @@ static void shared_through_swap_and_fork(void)
 	enter(vid);
 	map_here(HEAP, pages);
 	add_to_pages(pages, 0);
+	check_some_are_out();
 	child = fork_with_line(&other);
 	if (!child) {
 		attach_self(vid);
