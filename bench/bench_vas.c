@@ -15,10 +15,14 @@
  *
  *	vas_switch_size_	MiB that the process has resident
  *	vas_switch_regions_	regions of each VAS
- *	vas_switch_attached_	VASes that are attached
+ *	vas_switch_attached_	VASes that are attached, and were all entered; into
+ *				one and out again
  *	vas_attach_size_	attach and detach, by a process of so many MiB
- *	vas_create_size_	vas_create, likewise
- *	vas_fork_size_		vas_create_fork, likewise
+ *	vas_attach_regions_	attach and detach of a VAS with so many regions
+ *	vas_first_regions_	with a first switch between, which maps them
+ *	vas_create_size_	vas_create, by a process of so many MiB
+ *	vas_create_attached_	vas_create, with so many others attached and entered
+ *	vas_fork_size_		vas_create_fork, by a process of so many MiB
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -86,9 +90,7 @@ static void setup_regions(const struct metric *m)
 
 static void setup_attached(const struct metric *m)
 {
-	make_vases(2, 1);
-	while (vases < number_of(m))
-		new_vas();
+	make_vases(number_of(m), 1);
 }
 
 static void setup_resident(const struct metric *m)
@@ -135,6 +137,21 @@ static uint64_t run_switch(const struct metric *m, long ops)
 		expect(*data(0) == (unsigned char)vid[0], "data of the first");
 		switch_to(vid[1]);
 		expect(*data(0) == (unsigned char)vid[1], "data of the second");
+	}
+	return now_ns() - start;
+}
+
+static uint64_t run_in_and_out(const struct metric *m, long ops)
+{
+	static volatile unsigned char touched;
+	uint64_t start = now_ns();
+
+	(void)m;
+	for (long i = 0; i < ops; i++) {
+		switch_to(vid[0]);
+		expect(*data(0) == (unsigned char)vid[0], "data of the VAS");
+		switch_to(0);
+		touched++;
 	}
 	return now_ns() - start;
 }
@@ -268,6 +285,26 @@ static void setup_attach(const struct metric *m)
 	checked(vas_detach(0, vid[0]), "vas_detach");
 }
 
+static void setup_attach_regions(const struct metric *m)
+{
+	make_vases(1, number_of(m));
+	checked(vas_detach(0, vid[0]), "vas_detach");
+}
+
+static uint64_t run_first(const struct metric *m, long ops)
+{
+	uint64_t start = now_ns();
+
+	(void)m;
+	for (long i = 0; i < ops; i++) {
+		checked(vas_attach(0, vid[0], O_RDWR), "vas_attach");
+		switch_to(vid[0]);
+		switch_to(0);
+		checked(vas_detach(0, vid[0]), "vas_detach");
+	}
+	return now_ns() - start;
+}
+
 static uint64_t run_attach(const struct metric *m, long ops)
 {
 	uint64_t start = now_ns();
@@ -280,10 +317,16 @@ static uint64_t run_attach(const struct metric *m, long ops)
 	return now_ns() - start;
 }
 
-static void drop_attach(const struct metric *m)
+static void drop_detached(const struct metric *m)
 {
+	(void)m;
 	checked(vas_delete(vid[0]), "vas_delete");
 	vases = 0;
+}
+
+static void drop_attach(const struct metric *m)
+{
+	drop_detached(m);
 	drop_resident(m);
 }
 
@@ -296,9 +339,10 @@ static void drop_attach(const struct metric *m)
 #define REGIONS(number)							\
 	METRIC("vas_switch_regions_" number, run_switch, setup_regions,	\
 	       drop_vases)
-#define ATTACHED(number)						\
-	METRIC("vas_switch_attached_" number, run_switch,		\
-	       setup_attached, drop_vases)
+#define ATTACHED(what, operation, number)				\
+	METRIC(what number, operation, setup_attached, drop_vases)
+#define ATTACH_REGIONS(what, operation, number)				\
+	METRIC(what number, operation, setup_attach_regions, drop_detached)
 #define SIZE(what, operation, mib)					\
 	METRIC(what mib, operation, setup_resident, drop_resident)
 #define ATTACH_SIZE(mib)						\
@@ -315,7 +359,22 @@ static const struct metric metrics[] = {
 	SWITCH_SIZE("1"), SWITCH_SIZE("8"), SWITCH_SIZE("64"),
 	SWITCH_SIZE("512"),
 	REGIONS("1"), REGIONS("10"), REGIONS("100"), REGIONS("1000"),
-	ATTACHED("2"), ATTACHED("10"), ATTACHED("100"), ATTACHED("500"),
+	ATTACHED("vas_switch_attached_", run_in_and_out, "1"),
+	ATTACHED("vas_switch_attached_", run_in_and_out, "10"),
+	ATTACHED("vas_switch_attached_", run_in_and_out, "100"),
+	ATTACHED("vas_switch_attached_", run_in_and_out, "500"),
+	ATTACH_REGIONS("vas_attach_regions_", run_attach, "1"),
+	ATTACH_REGIONS("vas_attach_regions_", run_attach, "10"),
+	ATTACH_REGIONS("vas_attach_regions_", run_attach, "100"),
+	ATTACH_REGIONS("vas_attach_regions_", run_attach, "1000"),
+	ATTACH_REGIONS("vas_first_regions_", run_first, "1"),
+	ATTACH_REGIONS("vas_first_regions_", run_first, "10"),
+	ATTACH_REGIONS("vas_first_regions_", run_first, "100"),
+	ATTACH_REGIONS("vas_first_regions_", run_first, "1000"),
+	ATTACHED("vas_create_attached_", run_create, "1"),
+	ATTACHED("vas_create_attached_", run_create, "10"),
+	ATTACHED("vas_create_attached_", run_create, "100"),
+	ATTACHED("vas_create_attached_", run_create, "500"),
 	ATTACH_SIZE("1"), ATTACH_SIZE("8"), ATTACH_SIZE("64"),
 	ATTACH_SIZE("512"),
 	SIZE("vas_create_size_", run_create, "1"),

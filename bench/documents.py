@@ -6,7 +6,8 @@
 
 Both are what bench/bench.py leaves in build/bench: without a name, the newest
 that has figures, and the newest that has host calls. They replace what stands
-between marks in the documents; the marks tell which table it is.
+between marks in the documents; the marks tell which table it is. If bench/vas.py
+has left something there, the newest of it goes the same way.
 """
 
 import json
@@ -14,6 +15,7 @@ import re
 import sys
 from pathlib import Path
 
+import vas
 from metrics import Sample, as_markdown, as_text, calls_table, figures_table
 
 REPO = Path(__file__).resolve().parent.parent
@@ -47,6 +49,11 @@ def literal_block(rows: list[list[str]]) -> str:
                               for line in as_text(rows).splitlines())
 
 
+def spaces_block(result: Path) -> str:
+    """The table of what bench/vas.py has measured."""
+    return literal_block(vas.table(json.loads(result.read_text())["rounds"]))
+
+
 def fill(document: Path, mark: str, content: str) -> None:
     """Replace one table of one document."""
     document.write_text(between_marks(document.read_text(), mark, content))
@@ -64,6 +71,9 @@ def main() -> None:
     fill(performance, "figures", literal_block(figures_rows))
     fill(performance, "host calls",
          literal_block(calls_table(calls["host_calls"])))
+    spaces = sorted(RESULTS.glob("vas-*.json"))
+    if spaces:
+        fill(performance, "address spaces", spaces_block(spaces[-1]))
 
 
 if __name__ == "__main__":

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """bench/vas.py: what is made of figures, and that the programs print them all."""
+import json
 import sys
 from pathlib import Path
 
 import pytest
+from conftest import REPO
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench"))
+sys.path.insert(0, str(REPO / "bench"))
 
+import documents  # noqa: E402
 import vas  # noqa: E402
 
 
@@ -37,6 +40,22 @@ def test_the_table_has_the_median_of_the_rounds() -> None:
     row = next(r for r in vas.table(rounds) if r[0].startswith("switch against null"))
     assert row == ["switch against null system calls", "free", "12.0", "10.0",
                    "1.20 (1.10..2.00)", "<= 1.3", "met"]
+
+
+def test_what_is_not_met_is_said() -> None:
+    rows = vas.table({"free": [some_figures(vas_switch=20.0)]})
+    missed = vas.not_met(rows)
+    assert "switch against null system calls (free)" in missed
+    assert "vas_switch_size: 512 MiB resident against 1 (free)" not in missed
+
+
+def test_the_table_goes_into_the_documents(tmp_path: Path) -> None:
+    result = tmp_path / "vas-1.json"
+    result.write_text(json.dumps({"rounds": {"free": [some_figures()]}}))
+    text = (REPO / "Documentation/performance.rst").read_text()
+    filled = documents.between_marks(text, "address spaces", documents.spaces_block(result))
+    assert "switch against null system calls" in filled
+    assert filled.count("address spaces: ") == 2
 
 
 @pytest.mark.parametrize("line", ["vas_switch 0 us", "vas_switch 1 ms", "vas_switch x us"])
