@@ -94,18 +94,64 @@ def test_example(guest: Guest, example: str) -> None:
     assert len(lines) > 2 and lines[-2:] == ["[]", "[]"]
 
 
+def compile_for_guest(program: Path, text: str) -> None:
+    """A program of one file, with libvas."""
+    source = program.with_suffix(".c")
+    source.write_text(text)
+    tools = REPO / "tools" / "vas"
+    subprocess.run(["gcc", "-static", "-Wall", "-Wextra", "-Werror", f"-I{tools}",
+                    f"-I{REPO}/include/uapi", "-o", program, source, tools / "libvas.c"],
+                   check=True)
+
+
 def test_readme_example(guest: Guest, tmp_path: Path) -> None:
     """The program in the README does what is said of it."""
     text = (REPO / "README.md").read_text()
-    (tmp_path / "notes.c").write_text(text.split("```c\n")[1].split("```")[0])
-    tools = REPO / "tools" / "vas"
-    subprocess.run(["gcc", "-static", "-Wall", "-Wextra", "-Werror", f"-I{tools}",
-                    f"-I{REPO}/include/uapi", "-o", tmp_path / "notes", tmp_path / "notes.c",
-                    tools / "libvas.c"], check=True)
+    compile_for_guest(tmp_path / "notes", text.split("```c\n")[1].split("```")[0])
     done = guest.run(["sh", "-ec", "/mnt/notes; /mnt/notes; vasctl delete notes"],
                      options=("--ro", f"{tmp_path}:/mnt"))
     assert done.code == 0, done.err
     assert done.out == "written by an earlier process\n"
+
+
+# Prints what the last one left in the file, and leaves its argument.
+KEEPER = r"""
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <vas.h>
+
+int main(int argc, char **argv)
+{
+    char *kept = (char *)VAS_WINDOW_START;
+    int file = open("/mnt/kept", O_RDWR);
+    int sid = vas_seg_create_fd("kept", VAS_WINDOW_START,
+                             VAS_WINDOW_START + 0x4000, 0600, file);
+    int vid = vas_create("keeper", 0600);
+
+    if (argc != 2 || vas_seg_attach(vid, sid, O_RDWR) ||
+        vas_attach(0, vid, O_RDWR) || vas_switch(vid))
+        return 1;
+    puts(kept + 0x1ff8);
+    strcpy(kept + 0x1ff8, argv[1]);
+    return 0;
+}
+"""
+
+
+def test_a_file_segment_outlives_a_reboot(guest: Guest, tmp_path: Path) -> None:
+    """What a guest wrote into a segment is there for the next guest, and the host."""
+    share = tmp_path / "share"
+    share.mkdir()
+    (share / "kept").write_bytes(bytes(0x4000))
+    compile_for_guest(share / "keeper", KEEPER)
+    left = ""
+    for text in ("of the first guest", "of the second"):
+        done = guest.run(["/mnt/keeper", text], options=("--rw", f"{share}:/mnt"))
+        assert done.code == 0, done.err
+        assert done.out == f"{left}\n"
+        left = text
+        assert text.encode() in (share / "kept").read_bytes()
 
 
 def test_install(tmp_path: Path) -> None:
