@@ -93,21 +93,28 @@ static void thread_id_inside(void)
 
 static void proc_maps(void)
 {
-	int sid, vid = vas_with_segment("mapsname", &sid);
-	bool found = false;
+	int vid = new_vas("ownname"), sid = new_segment("mapsname", WINDOW, 16);
+	bool found = false, own = false;
 	char line[512];
 	FILE *maps;
 
+	require_call(vas_seg_attach(vid, sid, O_RDWR) == 0);
 	attach_self(vid);
 	enter(vid);
+	map_here(HEAP, 2);
 	maps = fopen("/proc/self/maps", "r");
 	require_call(maps);
-	while (fgets(line, sizeof(line), maps))
+	while (fgets(line, sizeof(line), maps)) {
 		if (!strncmp(line, "200000000000-200000010000 rw-s", 30) &&
 		    strstr(line, "mapsname"))
 			found = true;
+		if (!strncmp(line, "200040000000-200040002000 rw-s", 30) &&
+		    strstr(line, "ownname"))
+			own = true;
+	}
 	fclose(maps);
 	check(found, "the segment is not in /proc/self/maps");
+	check(own, "own memory is not in /proc/self/maps");
 	drop_with_segment(vid, sid);
 }
 

@@ -7,8 +7,13 @@
 #include "vas_test.h"
 
 #include <dirent.h>
+#include <grp.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <pthread.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
 
 #define BAD_POINTER	((char *)16)
 #define STRANGER	4711
@@ -272,6 +277,155 @@ static void own_objects(void)
 	finish();
 }
 
+static void set_mode(int vid, unsigned int mode, unsigned int user,
+		     unsigned int group)
+{
+	struct vas_attr attr = { mode, user, group };
+
+	require_call(vas_setattr(vid, &attr) == 0);
+}
+
+/* The groups of a process count, and no class but the first that fits. */
+static void permissions_of_a_group(void)
+{
+	gid_t group = 77;
+	int vid = new_vas("group");
+	pid_t child;
+
+	for (int owner = 0; owner < 2; owner++) {
+		set_mode(vid, 0066, owner ? STRANGER : 0, group);
+		child = fork_or_fail();
+		if (!child) {
+			require_call(setgroups(1, &group) == 0);
+			become_user(STRANGER);
+			if (owner)
+				check_errno(vas_attach(0, vid, O_RDWR), EACCES);
+			else
+				check_call(vas_attach(0, vid, O_RDWR));
+			finish();
+		}
+		wait_for(child);
+	}
+	set_mode(vid, 0606, 0, group);
+	child = fork_or_fail();
+	if (!child) {
+		require_call(setgroups(1, &group) == 0);
+		become_user(STRANGER);
+		check_errno(vas_attach(0, vid, O_RDONLY), EACCES);
+		finish();
+	}
+	wait_for(child);
+	check_call(vas_delete(vid));
+}
+
+/* As for files, it is the file-system user who counts. */
+static void permissions_of_the_fsuid(void)
+{
+	int vid = new_vas("fsuid"), own;
+	struct vas_attr attr;
+
+	setfsuid(STRANGER);
+	check_errno(vas_attach(0, vid, O_RDONLY), EACCES);
+	check_errno(vas_delete(vid), EACCES);
+	own = new_vas("fsuid's");
+	check_call(vas_getattr(own, &attr));
+	check(attr.user == STRANGER, "it belongs to %u", attr.user);
+	setfsuid(0);
+	check_call(vas_delete(own));
+	check_call(vas_delete(vid));
+}
+
+/* Root of its own user namespace, who is STRANGER outside. */
+static void become_root_inside(void)
+{
+	become_user(STRANGER);
+	require_call(prctl(PR_SET_DUMPABLE, 1) == 0);
+	require_call(unshare(CLONE_NEWUSER) == 0);
+	write_text("/proc/self/setgroups", "deny");
+	write_text("/proc/self/uid_map", "0 4711 1");
+	write_text("/proc/self/gid_map", "0 4711 1");
+}
+
+static void user_namespace(void)
+{
+	int theirs = new_vas("theirs"), ours = new_vas("ours");
+	struct vas_attr attr;
+	pid_t child;
+
+	set_mode(ours, 0, STRANGER, STRANGER);
+	child = fork_or_fail();
+	if (!child) {
+		become_root_inside();
+		/* Capabilities reach as far as the namespace has users. */
+		check_errno(vas_attach(0, theirs, O_RDONLY), EACCES);
+		check_errno(vas_delete(theirs), EACCES);
+		attach_self(ours);
+		check_call(vas_getattr(theirs, &attr));
+		check(attr.user == 65534, "root is user %u", attr.user);
+		check_call(vas_getattr(ours, &attr));
+		check(!attr.user && !attr.group, "%u %u", attr.user,
+		      attr.group);
+		attr.user = 1;
+		check_errno(vas_setattr(ours, &attr), EINVAL);
+		set_mode(ours, 0640, 0, 0);
+		finish();
+	}
+	wait_for(child);
+	check_call(vas_getattr(ours, &attr));
+	check(attr.mode == 0640 && attr.user == STRANGER, "%o %u", attr.mode,
+	      attr.user);
+	check_call(vas_delete(ours));
+	check_call(vas_delete(theirs));
+}
+
+static int uevent_listener(void)
+{
+	struct sockaddr_nl all = { .nl_family = AF_NETLINK, .nl_groups = 1 };
+	struct timeval limit = { .tv_sec = 10 };
+	int fd = socket(AF_NETLINK, SOCK_DGRAM, NETLINK_KOBJECT_UEVENT);
+
+	require_call(fd >= 0);
+	require_call(bind(fd, (struct sockaddr *)&all, sizeof(all)) == 0);
+	require_call(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit,
+				sizeof(limit)) == 0);
+	return fd;
+}
+
+static void expect_uevent(int fd, const char *action, const char *folder,
+			  int id)
+{
+	char expected[64], text[2048];
+
+	snprintf(expected, sizeof(expected), "%s@/kernel/%s/%d", action, folder,
+		 id);
+	do {
+		ssize_t n = recv(fd, text, sizeof(text) - 1, 0);
+
+		require(n > 0, "no uevent %s: %s", expected, strerror(errno));
+		text[n] = 0;
+	} while (!strstr(text, "@/kernel/vas"));
+	check(!strcmp(text, expected), "%s, not %s", text, expected);
+}
+
+static void uevents(void)
+{
+	struct vas_seg_attr seg_attr = { .mode = 0666 };
+	int fd = uevent_listener();
+	int vid = new_vas("uevent"), sid = new_segment("uevent", WINDOW, 1);
+
+	expect_uevent(fd, "add", "vas", vid);
+	expect_uevent(fd, "add", "vas_segs", sid);
+	set_mode(vid, 0666, 0, 0);
+	expect_uevent(fd, "change", "vas", vid);
+	check_call(vas_seg_setattr(sid, &seg_attr));
+	expect_uevent(fd, "change", "vas_segs", sid);
+	check_call(vas_seg_delete(sid));
+	expect_uevent(fd, "remove", "vas_segs", sid);
+	check_call(vas_delete(vid));
+	expect_uevent(fd, "remove", "vas", vid);
+	close(fd);
+}
+
 static void attach_errors(void)
 {
 	int vid = new_vas("attach"), sid = new_segment("attach", WINDOW, 2);
@@ -399,6 +553,25 @@ static void sysfs(void)
 	check(access(path, F_OK) && errno == ENOENT, "%s is still there", path);
 }
 
+/* The owner may have two pages. */
+static void limit_of_own_memory(void)
+{
+	int vid = new_vas("l7");
+
+	attach_self(vid);
+	enter(vid);
+	check_errno((long)mmap(at(HEAP), 3 * PAGE, PROT_READ, MAP_PRIVATE |
+			       MAP_ANONYMOUS | MAP_FIXED, -1, 0), ENOMEM);
+	map_here(HEAP, 1);
+	check_errno((long)mremap(at(HEAP), PAGE, 3 * PAGE, 0), ENOMEM);
+	check(mremap(at(HEAP), PAGE, 2 * PAGE, 0) == at(HEAP), "%s",
+	      strerror(errno));
+	check_errno(vas_clone(vid, "l8", 0600), ENOMEM);
+	check_call(munmap(at(HEAP), PAGE));
+	map_here(HEAP + 4 * PAGE, 1);
+	drop_vas(vid);
+}
+
 static void limits(void)
 {
 	int vid[4] = {}, sid;
@@ -427,6 +600,7 @@ static void limits(void)
 	check(sid > 0, "%s", strerror(errno));
 	check_errno(vas_seg_create("l6", WINDOW, WINDOW + PAGE, 0600), ENOMEM);
 	check_call(vas_seg_delete(sid));
+	limit_of_own_memory();
 	write_text("/proc/sys/vas/max_bytes_per_user", "1125899906842624");
 }
 
@@ -519,6 +693,10 @@ static const struct ktap_case cases[] = {
 	{ "attributes", attributes, 0 },
 	{ "permissions", permissions, 0 },
 	{ "own objects", own_objects, 0 },
+	{ "permissions of a group", permissions_of_a_group, 0 },
+	{ "permissions of the fsuid", permissions_of_the_fsuid, 0 },
+	{ "user namespace", user_namespace, 0 },
+	{ "uevents", uevents, 0 },
 	{ "errors of attach and detach", attach_errors, 0 },
 	{ "attach to another process", attach_to_another, 0 },
 	{ "sysfs", sysfs, 0 },
