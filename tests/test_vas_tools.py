@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """vasctl and the examples of tools/vas, run in a guest, and what is installed."""
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -171,3 +172,13 @@ def test_install(tmp_path: Path) -> None:
     assert f"prefix={prefix}" in config and "-lvas" in config
     for page in ("man1/vasctl.1", "man2/vas_create.2", "man3/libvas.3"):
         assert (prefix / "share/man" / page).is_file()
+    for call in re.findall(r"^int (\w+)\(", (REPO / "tools/vas/vas.h").read_text(), re.MULTILINE):
+        assert_page(prefix / "share/man", call)
+
+
+def assert_page(pages: Path, call: str) -> None:
+    """A manual page of its name has the call, or leads to one that has."""
+    page, = pages.glob(f"man[23]/{call}.[23]")
+    alias = re.fullmatch(r"\.so (.+)\n", page.read_text())
+    text = (pages / alias[1] if alias else page).read_text()
+    assert f"int {call}(" in text
