@@ -88,6 +88,7 @@ RUNS = (
     Run(("test_stub_filter",), ways=SECCOMP, allow=("lost MM child",)),
     Run(("test_host_failure",), debug=True,
         allow=("um_tlb: .* failed: errno 22", "lost MM child")),
+    Run(("test_fresh_registers",)),
     Run(("test_view_reuse",), allow=("lost MM child",)),
 )
 

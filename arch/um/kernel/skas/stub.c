@@ -12,7 +12,8 @@
  * choice. So that the kernel can know that a host process asleep in stub_sleep()
  * will do what is written here and nothing else, nothing behind that system call
  * depends on a register or on the stack: the shared pages are found from the
- * instruction pointer, and a new stack is begun in them (os_view_settle()).
+ * instruction pointer, a new stack is begun in them, and the flags are cleared
+ * (os_view_settle()).
  */
 
 #include <sysdep/stub.h>
@@ -59,7 +60,7 @@ static __always_inline void reset(struct stub_data *d)
 		      sizeof(all));
 	HANDOFF_XCHG(&d->handoff.reset, 0);
 	stub_set_sigstack(d);
-	stub_clear_segments();
+	stub_reset_segments(d);
 }
 
 static __always_inline void hand_over(struct stub_data *d)

@@ -46,10 +46,15 @@ static __always_inline void stub_set_sigstack(struct stub_data *d)
 		     : __syscall_clobber, "r12");
 }
 
-/* What a signal frame does not restore, but for the segment bases. */
-static __always_inline void stub_clear_segments(void)
+/*
+ * What a signal frame does not restore. Both bases are set anew with the next
+ * return to guest code, whatever the kernel believes them to be: guest code may
+ * have an instruction for it. That clears the selectors FS and GS, too.
+ */
+static __always_inline void stub_reset_segments(struct stub_data *d)
 {
 	asm volatile("movl %0, %%ds; movl %0, %%es" : : "r" (0));
+	d->arch_data.sync = STUB_SYNC_FS_BASE | STUB_SYNC_GS_BASE;
 }
 
 void stub_awake(void);
@@ -90,6 +95,8 @@ stub_awake_afresh(void)
 		"movzwl	%c2(%%rbx), %%eax;"
 		"leaq	%c3(%%rbx,%%rax), %%rsp;"
 		"andq	$-16, %%rsp;"
+		"pushq	$0;"
+		"popfq;"
 		"call	stub_awake;"
 		"ud2"
 		: : "i" (~(UM_KERN_PAGE_SIZE - 1)), "i" (UM_KERN_PAGE_SIZE),
