@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Host processes as the host sees them: the pool, its bounds, its leftovers."""
 import os
+import signal
 import subprocess
 import time
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Iterator
 
 import pytest
-from conftest import Guest, Uml, kernel_of, session_members, wait_until
+from conftest import Guest, Uml, children, kernel_of, session_members, wait_until
 from kernel_log import assert_clean
 
 STUB_NAME = "uml-userspace"
@@ -49,6 +50,14 @@ def started(guest: Guest, uml: Uml, tmp_path: Path,
             yield runner, kernel_of(runner.pid)
         finally:
             runner.terminate()
+
+
+def go_on(runner: subprocess.Popen[str]) -> str:
+    """Lets the script read a line, and waits for its next one."""
+    assert runner.stdin and runner.stdout
+    runner.stdin.write("go\n")
+    runner.stdin.flush()
+    return runner.stdout.readline().strip()
 
 
 def stat(guest: Guest, script: str, **options: object) -> dict[str, int]:
@@ -222,6 +231,59 @@ def test_few_host_processes_for_many_vases(guest: Guest, uml: Uml, tmp_path: Pat
     log = (tmp_path / "log").read_text(errors="replace")
     assert "makes no more processes" in log
     assert_clean(log)
+
+
+def pooled(leader: int) -> set[int]:
+    """Host processes that map only their stub, or are new and have what the host maps, too."""
+    return {pid for pid in host_processes(leader) if 0 < len(mappings(pid)) <= 10}
+
+
+def used(leader: int) -> set[int]:
+    """Those that map more: each belongs to a process, once the pool is emptied."""
+    return {pid for pid in host_processes(leader) if len(mappings(pid)) > 10}
+
+
+def zombies(parent: int) -> list[int]:
+    """Children of a process that are dead and were not waited for."""
+    found = []
+    for pid in children(parent):
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if fields[0] == "Z":
+            found.append(pid)
+    return found
+
+
+def test_host_processes_killed_from_outside(guest: Guest, uml: Uml, tmp_path: Path) -> None:
+    """Who kills one ends one guest process, and none of those that come later.
+
+    One sleeping process loses its host process, and the pool all that it has.
+    """
+    script = ("i=0; while [ $i -lt 8 ]; do sleep 0.2 & i=$((i+1)); done; wait;"
+              "echo up; read go; sleep 5 & a=$!; echo one; read go; sleep 5 & b=$!; echo two;"
+              "read go; wait $a; a=$?; wait $b; echo $a $?; read go; i=0; good=0;"
+              "while [ $i -lt 20 ]; do /bin/true && good=$((good+1)); i=$((i+1)); done;"
+              "echo $good; read end")
+    with started(guest, uml, tmp_path, script) as (runner, leader):
+        time.sleep(1)
+        before = used(leader)
+        assert go_on(runner) == "one"
+        assert wait_until(lambda: len(used(leader) - before) == 1)
+        victims = used(leader) - before
+        assert go_on(runner) == "two"
+        assert wait_until(lambda: len(used(leader) - before) == 2)
+        idle = pooled(leader)
+        assert idle
+        for pid in victims | idle:
+            os.kill(pid, signal.SIGKILL)
+        assert go_on(runner) == "139 0"
+        assert go_on(runner) == "20"
+        assert wait_until(lambda: not zombies(leader))
+        assert not set(host_processes(leader)) & (victims | idle)
+    assert wait_until(lambda: not host_processes(leader))
+    assert_clean((tmp_path / "log").read_text(errors="replace"), ("lost MM child",))
 
 
 def limit_files(pid: int, limit: str) -> None:

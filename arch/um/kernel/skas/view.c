@@ -165,7 +165,7 @@ int um_view_recycle(struct um_view *view)
 	struct mm_id *id = &view->id;
 	int err;
 
-	err = READ_ONCE(id->pid) < 0 ? -ESRCH : os_view_settle(id);
+	err = os_view_alive(id) ? os_view_settle(id) : -ESRCH;
 	if (err)
 		return err;
 

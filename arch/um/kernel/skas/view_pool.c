@@ -90,7 +90,7 @@ static struct um_view *take_ready(void)
 	for (;;) {
 		scoped_guard(spinlock_irqsave, &pool_lock)
 			view = take_first(&ready);
-		if (!view || READ_ONCE(view->id.pid) > 0)
+		if (!view || os_view_alive(&view->id))
 			return view;
 		um_view_destroy(view);
 	}

@@ -128,8 +128,7 @@ static int resume_traced(struct mm_id *id)
 		       id->pid, -err);
 		return err;
 	}
-	wait_stub_done(id->pid);
-	return 0;
+	return wait_stub_done(id);
 }
 
 /**
@@ -151,6 +150,7 @@ int stub_batch_run(struct mm_id *id)
 	data->restart_wait = 1;
 	err = using_seccomp ? handoff_run(id) : resume_traced(id);
 	if (err) {
+		os_view_lost(id);
 		um_tlb_lost(id);
 		return err;
 	}

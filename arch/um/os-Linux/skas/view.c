@@ -29,6 +29,7 @@
 #include <skas.h>
 #include <stub_image.h>
 #include <sysdep/stub.h>
+#include <asm-generic/rwonce.h>
 #include "../internal.h"
 
 #ifndef MFD_EXEC
@@ -205,6 +206,39 @@ void os_view_reap(struct mm_id *id)
 	do {
 		CATCH_EINTR(pid = waitpid(id->pid, &status, __WALL));
 	} while (pid > 0 && WIFSTOPPED(status));
+}
+
+/**
+ * os_view_alive() - see whether a host process that waits has not been killed
+ * @id:		the host process
+ *
+ * In seccomp mode SIGCHLD tells. One that is traced has been waited for when it
+ * stopped, so all that there can be to wait for is its end.
+ */
+bool os_view_alive(struct mm_id *id)
+{
+	int status, pid;
+
+	if (!using_seccomp && id->pid > 0) {
+		CATCH_EINTR(pid = waitpid(id->pid, &status, WNOHANG | __WALL));
+		if (pid)
+			id->pid = -1;
+	}
+	return __READ_ONCE(id->pid) > 0;
+}
+
+/**
+ * os_view_lost() - see to it that nobody uses a host process again
+ * @id:		the host process, which was killed or cannot be resumed
+ *
+ * In seccomp mode SIGCHLD tells if it has died; else os_view_settle() looks at it.
+ */
+void os_view_lost(struct mm_id *id)
+{
+	if (using_seccomp)
+		return;
+	os_kill_ptraced_process(id->pid, 1);
+	id->pid = -1;
 }
 
 /* What the host says of where a process is; -EBUSY if it runs. */

@@ -7,6 +7,11 @@
 #ifndef __UM_HOST_PROCESS_H
 #define __UM_HOST_PROCESS_H
 
+#ifdef __UM_HOST__
+#include <stdbool.h>
+#else
+#include <linux/types.h>
+#endif
 #include <mm_id.h>
 
 /* mem.c */
@@ -35,6 +40,8 @@ void handoff_alarm(struct mm_id *id);
 int os_view_start(struct mm_id *id, void *stack);
 void os_view_kill(struct mm_id *id);
 void os_view_reap(struct mm_id *id);
+bool os_view_alive(struct mm_id *id);
+void os_view_lost(struct mm_id *id);
 int os_view_settle(struct mm_id *id);
 
 #endif
