@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
@@ -195,25 +196,54 @@ def switches(pid: int) -> tuple[int, int]:
     return int(status["voluntary_ctxt_switches"]), int(status["nonvoluntary_ctxt_switches"])
 
 
+# More sleeping processes at once than the limits allow. A shell that cannot fork ends; the
+# outer one is to see that nothing else does, and forks nothing itself until it is told to.
+BURST = ('sh -c "echo up; read go; i=0; while [ \\$i -lt 60 ]; do sleep 2 & i=\\$((i+1)); done"'
+         " 2>/tmp/refused; read why < /tmp/refused; echo $why; read go;"
+         "i=0; while [ $i -lt 20 ]; do /bin/true; i=$((i+1)); done; echo $i; read end")
+
+# The generic kernel passes on no errno of ours.
+REFUSED = "can't fork: Cannot allocate memory"
+
+
+def check_refused(log: Path) -> None:
+    """The log says that the host makes no more processes, and nothing worse."""
+    text = log.read_text(errors="replace")
+    assert "makes no more processes" in text
+    assert_clean(text)
+
+
 def test_no_more_host_processes(guest: Guest, uml: Uml, tmp_path: Path) -> None:
     """Where the host makes no more, fork fails, and the kernel lives.
 
     The limit is that of open files, which binds root too: to start one needs a
     pipe. The first three are open already.
     """
-    # A shell that cannot fork ends; the outer one is to see that nothing else does.
-    inner = "read go; i=0; while [ $i -lt 60 ]; do sleep 2 & i=$((i+1)); done"
-    script = f"echo up; sh -c '{inner}'; echo lived; read end"
-    with started(guest, uml, tmp_path, script) as (runner, leader):
-        assert runner.stdin and runner.stdout
+    with started(guest, uml, tmp_path, BURST) as (runner, leader):
         limit_files(leader, "3:")
-        runner.stdin.write("go\n")
-        runner.stdin.flush()
-        assert "lived" in runner.stdout.readline()
+        assert REFUSED in go_on(runner)
         limit_files(leader, "1024:")
-    log = (tmp_path / "log").read_text(errors="replace")
-    assert "makes no more processes" in log
-    assert_clean(log)
+        assert go_on(runner) == "20"
+    check_refused(tmp_path / "log")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
+def test_no_more_processes_of_the_user(guest: Guest, uml: Uml) -> None:
+    """The same by RLIMIT_NPROC; forks work again when processes have ended."""
+    with tempfile.TemporaryDirectory() as name:
+        shared = Path(name)
+        shared.chmod(0o777)
+        with started(guest, uml, shared, BURST, *as_nobody(nproc=40)) as (runner, _):
+            assert REFUSED in go_on(runner)
+            time.sleep(3)
+            assert go_on(runner) == "20"
+        check_refused(shared / "log")
+
+
+def as_nobody(nproc: int) -> list[str]:
+    """A command prefix: an unprivileged user that may have so many processes."""
+    return ["prlimit", f"--nproc={nproc}:{nproc}", "setpriv", "--reuid", "54321",
+            "--regid", "54321", "--clear-groups"]
 
 
 def test_few_host_processes_for_many_vases(guest: Guest, uml: Uml, tmp_path: Path) -> None:
