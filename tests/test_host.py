@@ -18,14 +18,19 @@ def test_there_are_programs() -> None:
     assert len(PROGRAMS) >= 2
 
 
-@pytest.mark.parametrize("source", PROGRAMS, ids=lambda path: path.stem)
-def test_host(source: Path, tmp_path: Path) -> None:
-    program = tmp_path / source.stem
+def built(source: Path, program: Path, *options: str) -> Path:
+    """The program, built with the sanitizers."""
     subprocess.run(
         ["gcc", "-O2", "-g", "-Wall", "-Wextra", "-Werror",
          "-fsanitize=address,undefined", "-fno-sanitize-recover=all",
-         "-D__UM_HOST__", f"-I{TOP}/arch/um/include/shared/skas",
+         "-D__UM_HOST__", f"-I{TOP}/arch/um/include/shared/skas", *options,
          "-o", str(program), str(source)], check=True)
+    return program
+
+
+@pytest.mark.parametrize("source", PROGRAMS, ids=lambda path: path.stem)
+def test_host(source: Path, tmp_path: Path) -> None:
+    program = built(source, tmp_path / source.stem)
     result = subprocess.run([str(program)], capture_output=True, text=True,
                             timeout=240)
     lines = result.stdout.splitlines()
@@ -33,3 +38,16 @@ def test_host(source: Path, tmp_path: Path) -> None:
     plan = next(line for line in lines if line.startswith("1.."))
     passed = [line for line in lines if line.startswith("ok ")]
     assert len(passed) == int(plan[3:]) > 0
+
+
+@pytest.mark.parametrize("broken", (
+    "XCHG_IN_TWO_STEPS", "CMPXCHG_IN_TWO_STEPS", "SLEEP_WITHOUT_LOOKING", "SILENT_BELL",
+    "WAKES_NOBODY"))
+def test_a_broken_handoff_is_found(broken: str, tmp_path: Path) -> None:
+    """The search itself: it reports what cannot work."""
+    program = built(TOP / "tests/host/host_handoff.c", tmp_path / broken, f"-DBROKEN={broken}")
+    result = subprocess.run([str(program)], capture_output=True, text=True,
+                            check=False, timeout=240)
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "failed: all_scripts_done()" in result.stdout
+    assert "too many" not in result.stdout

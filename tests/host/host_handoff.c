@@ -13,6 +13,9 @@
  *
  * x86 orders all these accesses (they are atomic operations, or loads and stores
  * whose order is kept), so trying them one after the other is enough.
+ *
+ * Built with -DBROKEN=..., one thing that the protocol relies on does not hold;
+ * that has to be found (test_host.py).
  */
 #include <stdint.h>
 #include <string.h>
@@ -50,6 +53,17 @@ static void relax(void);
 #define STACK_BYTES	65536
 #define SEEN_SLOTS	(1u << 22)
 #define SPIN		100
+
+/* What BROKEN can be */
+#define XCHG_IN_TWO_STEPS	1
+#define CMPXCHG_IN_TWO_STEPS	2
+#define SLEEP_WITHOUT_LOOKING	3
+#define SILENT_BELL		4
+#define WAKES_NOBODY		5
+
+#ifndef BROKEN
+#define BROKEN			0
+#endif
 
 enum status { RUNNABLE, ASLEEP, RELAXED, LOCKED_OUT, DONE };
 
@@ -264,7 +278,7 @@ static unsigned int shared_inc(unsigned int *word)
 {
 	let_others();
 	note(0);
-	return ++*word;
+	return BROKEN == SILENT_BELL ? *word : ++*word;
 }
 
 static unsigned int shared_xchg(unsigned int *word, unsigned int value)
@@ -272,9 +286,11 @@ static unsigned int shared_xchg(unsigned int *word, unsigned int value)
 	unsigned int old;
 
 	let_others();
-	old = *word;
+	old = note(*word);
+	if (BROKEN == XCHG_IN_TWO_STEPS)
+		let_others();
 	*word = value;
-	return note(old);
+	return old;
 }
 
 static unsigned int shared_cmpxchg(unsigned int *word, unsigned int old,
@@ -283,10 +299,11 @@ static unsigned int shared_cmpxchg(unsigned int *word, unsigned int old,
 	unsigned int found;
 
 	let_others();
-	found = *word;
+	found = note(*word);
+	if (BROKEN == CMPXCHG_IN_TWO_STEPS)
+		let_others();
 	if (found == old)
 		*word = value;
-	note(found);
 	/* Neither loop cares; both look again. */
 	if (coroutines[current].waits)
 		forget();
@@ -301,7 +318,7 @@ static void host_wake(unsigned int *word)
 	note(0);
 	for (i = 0; i < COROUTINES; i++)
 		if (coroutines[i].status == ASLEEP &&
-		    coroutines[i].word == word)
+		    coroutines[i].word == word && BROKEN != WAKES_NOBODY)
 			coroutines[i].status = RUNNABLE;
 }
 
@@ -312,7 +329,7 @@ static void host_sleep(unsigned int *word, unsigned int seen)
 
 	let_others();
 	forget();
-	if (*word != seen)
+	if (*word != seen && BROKEN != SLEEP_WITHOUT_LOOKING)
 		return;
 	if (current >= STUBS && now.interrupts && choose(2)) {
 		now.interrupts--;
