@@ -99,6 +99,46 @@ def test_a_burst_is_given_back(guest: Guest, uml: Uml, tmp_path: Path) -> None:
     assert wait_until(lambda: not host_processes(leader))
 
 
+# Twenty host processes that nobody needs any more
+LEFTOVERS = "i=0; while [ $i -lt 20 ]; do sleep 0.5 & i=$((i+1)); done; wait;"
+
+
+def few(leader: int, most: int) -> bool:
+    """Whether the pool shrinks to this much sooner than it would by itself."""
+    return wait_until(lambda: len(host_processes(leader)) <= most, timeout=0.7)
+
+
+def test_pool_gives_back_to_the_shrinker(guest: Guest, uml: Uml, tmp_path: Path) -> None:
+    """It keeps none when memory is short, and programs run on."""
+    script = (f"{LEFTOVERS} echo up; read go; echo 2 > /proc/sys/vm/drop_caches; echo over;"
+              f"read go; {LEFTOVERS} echo again; read end")
+    with started(guest, uml, tmp_path, script) as (runner, leader):
+        assert len(host_processes(leader)) > 12
+        assert go_on(runner) == "over"
+        # init, sh
+        assert few(leader, 2), host_processes(leader)
+        assert go_on(runner) == "again"
+    assert_clean((tmp_path / "log").read_text(errors="replace"))
+
+
+def test_pool_max_at_run_time(guest: Guest, uml: Uml, tmp_path: Path) -> None:
+    """What is above a lower maximum goes at once; a higher one counts from then on."""
+    parameter = "/sys/module/um_view/parameters/pool_max"
+    script = (f"{LEFTOVERS} echo up; read go; echo 3 > {parameter}; echo lower; read go;"
+              f"{LEFTOVERS} echo still; read go; echo 64 > {parameter}; {LEFTOVERS} echo higher;"
+              "read end")
+    with started(guest, uml, tmp_path, script) as (runner, leader):
+        assert len(host_processes(leader)) > 12
+        assert go_on(runner) == "lower"
+        # init, sh, and the three
+        assert few(leader, 5), host_processes(leader)
+        assert go_on(runner) == "still"
+        assert few(leader, 5), host_processes(leader)
+        assert go_on(runner) == "higher"
+        assert len(host_processes(leader)) > 12
+    assert_clean((tmp_path / "log").read_text(errors="replace"))
+
+
 def test_idle_guest_costs_nothing(guest: Guest, uml: Uml, tmp_path: Path) -> None:
     """An idle guest uses less than one percent of a host CPU."""
     with started(guest, uml, tmp_path, "echo up; sleep 40") as (_, leader):

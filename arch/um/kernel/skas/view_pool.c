@@ -48,8 +48,6 @@
 #define CREATE_RETRIES		5
 
 static unsigned int pool_max = 64;
-module_param(pool_max, uint, 0644);
-MODULE_PARM_DESC(pool_max, "host processes that are kept at most while no guest process needs them");
 
 /* Guards what stands below it, up to the wait queue */
 static DEFINE_SPINLOCK(pool_lock);
@@ -114,6 +112,31 @@ static struct um_view *take_any(void)
 	guard(spinlock_irqsave)(&pool_lock);
 	return take_first(&used) ?: take_first(&ready);
 }
+
+/* After a release, or when the maximum was lowered. */
+static void drop_surplus(void)
+{
+	struct um_view *view;
+
+	while (READ_ONCE(idle_views) > READ_ONCE(pool_max) &&
+	       (view = take_any()))
+		um_view_destroy(view);
+}
+
+static int set_pool_max(const char *value, const struct kernel_param *param)
+{
+	int err = param_set_uint(value, param);
+
+	drop_surplus();
+	return err;
+}
+
+static const struct kernel_param_ops pool_max_ops = {
+	.set = set_pool_max,
+	.get = param_get_uint,
+};
+module_param_cb(pool_max, &pool_max_ops, &pool_max, 0644);
+MODULE_PARM_DESC(pool_max, "host processes that are kept at most while no guest process needs them");
 
 static struct um_view *recycle_one(void)
 {
@@ -201,11 +224,7 @@ void um_view_release(struct um_view *view)
 
 	scoped_guard(spinlock_irqsave, &pool_lock)
 		add_idle(view, &used);
-	if (READ_ONCE(idle_views) > READ_ONCE(pool_max)) {
-		view = take_any();
-		if (view)
-			um_view_destroy(view);
-	}
+	drop_surplus();
 	wake_up(&pool_wait);
 }
 
@@ -276,6 +295,8 @@ static int pool_thread(void *unused)
 			make_one();
 		while ((view = take_used(jiffies - SETTLE_JIFFIES)))
 			empty_one(view);
+		/* One that was taken while the maximum was lowered is back. */
+		drop_surplus();
 		if (time_after(jiffies, last_trim + TRIM_JIFFIES)) {
 			last_trim = jiffies;
 			trim();
