@@ -353,6 +353,47 @@ def test_further_disk(uml: Uml, tmp_path: Path) -> None:
     assert done.stdout == b"from the host" and disk.read_bytes()[:5] == b"back\n"
 
 
+SECTOR = 512
+
+
+def patterned(sectors: int, what: str) -> bytes:
+    """Sectors that say what and which they are."""
+    return b"".join(f"{what}{i:014d}\n".encode() * (SECTOR // 16) for i in range(sectors))
+
+
+@pytest.mark.parametrize("odd_bytes", (0, 100, SECTOR + 1))
+def test_disk_of_two_files(uml: Uml, tmp_path: Path, odd_bytes: int) -> None:
+    """What a copy-on-write disk has of its own, and what its backing file, to its odd end.
+
+    Written are runs of sectors that begin and end anywhere in the segments of 32 KiB in
+    which they are read again.
+    """
+    sectors = 4096 + 5
+    runs = ((1, 1), (3, 1), (5, 2), (62, 5), (127, 1), (193, 63), (1000, 7), (2047, 130),
+            (sectors - 1, 1))
+    backing, share = tmp_path / "backing", tmp_path / "share"
+    old = patterned(sectors, "o") + b"x" * odd_bytes
+    backing.write_bytes(old)
+    share.mkdir()
+    new = patterned(sectors, "n")
+    (share / "new").write_bytes(new)
+
+    expected = bytearray(old + bytes(-len(old) % SECTOR))
+    script = "set -e; "
+    for at, count in runs:
+        expected[at * SECTOR:(at + count) * SECTOR] = new[at * SECTOR:(at + count) * SECTOR]
+        script += (f"dd if=/mnt/new of=/dev/ubdb bs={SECTOR} skip={at} seek={at} count={count}"
+                   " oflag=direct conv=notrunc 2>/dev/null; ")
+    script += "echo 3 > /proc/sys/vm/drop_caches; dd if=/dev/ubdb bs=1M 2>/dev/null"
+    done = uml.run("--ro", f"{share}:/mnt", "--append", f"ubd1=cow1,{backing}",
+                   "--", "sh", "-c", script)
+    assert done.returncode == 0, done.stderr
+    wrong = [i for i in range(len(expected) // SECTOR)
+             if done.stdout[i * SECTOR:][:SECTOR] != expected[i * SECTOR:][:SECTOR]]
+    assert len(done.stdout) == len(expected) and not wrong, wrong
+    assert backing.read_bytes() == old
+
+
 def digest(path: Path) -> str:
     """Hash of a file."""
     with open(path, "rb") as file:
