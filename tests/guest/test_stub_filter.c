@@ -37,17 +37,14 @@ static struct attempt attempts[MAX_ATTEMPTS];
 static int attempt_count;
 static bool ptrace_mode;
 
-#define attempt(what, number, ...) \
-	add_attempt(what, number, (const long [6]){ __VA_ARGS__ })
+/* With up to six arguments; what is not given is zero. */
+#define attempt(what, number, ...)					\
+	add_attempt(&(struct attempt){ what, number, { __VA_ARGS__ } })
 
-static void add_attempt(const char *what, long number, const long *arguments)
+static void add_attempt(const struct attempt *new)
 {
-	struct attempt *new = &attempts[attempt_count++];
-
-	require(attempt_count <= MAX_ATTEMPTS, "too many attempts");
-	new->what = what;
-	new->number = number;
-	memcpy(new->arguments, arguments, sizeof(new->arguments));
+	require(attempt_count < MAX_ATTEMPTS, "too many attempts");
+	attempts[attempt_count++] = *new;
 }
 
 static void attempt_at(long page)

@@ -64,6 +64,7 @@ static void relax(void);
 #ifndef BROKEN
 #define BROKEN			0
 #endif
+static const int broken = BROKEN;
 
 enum status { RUNNABLE, ASLEEP, RELAXED, LOCKED_OUT, DONE };
 
@@ -278,7 +279,8 @@ static unsigned int shared_inc(unsigned int *word)
 {
 	let_others();
 	note(0);
-	return BROKEN == SILENT_BELL ? *word : ++*word;
+	*word += broken != SILENT_BELL;
+	return *word;
 }
 
 static unsigned int shared_xchg(unsigned int *word, unsigned int value)
@@ -287,7 +289,7 @@ static unsigned int shared_xchg(unsigned int *word, unsigned int value)
 
 	let_others();
 	old = note(*word);
-	if (BROKEN == XCHG_IN_TWO_STEPS)
+	if (broken == XCHG_IN_TWO_STEPS)
 		let_others();
 	*word = value;
 	return old;
@@ -300,7 +302,7 @@ static unsigned int shared_cmpxchg(unsigned int *word, unsigned int old,
 
 	let_others();
 	found = note(*word);
-	if (BROKEN == CMPXCHG_IN_TWO_STEPS)
+	if (broken == CMPXCHG_IN_TWO_STEPS)
 		let_others();
 	if (found == old)
 		*word = value;
@@ -318,7 +320,7 @@ static void host_wake(unsigned int *word)
 	note(0);
 	for (i = 0; i < COROUTINES; i++)
 		if (coroutines[i].status == ASLEEP &&
-		    coroutines[i].word == word && BROKEN != WAKES_NOBODY)
+		    coroutines[i].word == word && broken != WAKES_NOBODY)
 			coroutines[i].status = RUNNABLE;
 }
 
@@ -329,7 +331,7 @@ static void host_sleep(unsigned int *word, unsigned int seen)
 
 	let_others();
 	forget();
-	if (*word != seen && BROKEN != SLEEP_WITHOUT_LOOKING)
+	if (*word != seen && broken != SLEEP_WITHOUT_LOOKING)
 		return;
 	if (current >= STUBS && now.interrupts && choose(2)) {
 		now.interrupts--;
