@@ -7,6 +7,7 @@
 #
 #	make stock, make debug	the rival; our kernel with all checkers
 #	make eager		our kernel that maps a VAS when it is attached
+#	make no-vma-lock	our kernel without per-VMA locks
 #	make image		the root image, build/rootfs.ext4
 #	make check		the linters
 #	make port LINUX_TARBALL=...	do the hooks apply to another release?
@@ -37,7 +38,7 @@ MODULES := $(wildcard build/*/lib/test_vmalloc.ko)
 
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
-.PHONY: all packages source tree linux stock debug eager image
+.PHONY: all packages source tree linux stock debug eager no-vma-lock image
 .PHONY: run test bench check port clean
 
 all: linux
@@ -60,8 +61,8 @@ linux: tree
 debug: tree
 	@scripts/build-kernel debug
 
-eager: tree
-	@scripts/build-kernel eager
+eager no-vma-lock: tree
+	@scripts/build-kernel $@
 
 stock: source
 	@scripts/build-kernel stock
@@ -113,10 +114,10 @@ test:
 
 bench:
 	@scripts/install-packages build bench
-	@$(MAKE) --no-print-directory linux stock
+	@$(MAKE) --no-print-directory linux stock no-vma-lock
 	@$(MAKE) --no-print-directory image
-	$(PYTHON) bench/bench.py
-	$(PYTHON) bench/vas.py
+	@status=0; for part in bench threads vas; do \
+		$(PYTHON) bench/$$part.py || status=1; done; exit $$status
 
 check: linux
 	@scripts/install-packages --check check

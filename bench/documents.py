@@ -7,7 +7,7 @@
 Both are what bench/bench.py leaves in build/bench: without a name, the newest
 that has figures, and the newest that has host calls. They replace what stands
 between marks in the documents; the marks tell which table it is. If bench/vas.py
-has left something there, the newest of it goes the same way.
+or bench/threads.py has left something there, the newest of it goes the same way.
 """
 
 import json
@@ -15,6 +15,7 @@ import re
 import sys
 from pathlib import Path
 
+import threads
 import vas
 from metrics import Sample, as_markdown, as_text, calls_table, figures_table
 
@@ -54,6 +55,12 @@ def spaces_block(result: Path) -> str:
     return literal_block(vas.table(json.loads(result.read_text())["rounds"]))
 
 
+def threads_block(result: Path) -> str:
+    """The table of what bench/threads.py has measured."""
+    return literal_block(vas.table({"free": json.loads(result.read_text())["rounds"]},
+                                   threads.ROWS))
+
+
 def fill(document: Path, mark: str, content: str) -> None:
     """Replace one table of one document."""
     document.write_text(between_marks(document.read_text(), mark, content))
@@ -74,6 +81,9 @@ def main() -> None:
     spaces = sorted(RESULTS.glob("vas-*.json"))
     if spaces:
         fill(performance, "address spaces", spaces_block(spaces[-1]))
+    parallel = sorted(RESULTS.glob("threads-*.json"))
+    if parallel:
+        fill(performance, "threads", threads_block(parallel[-1]))
 
 
 if __name__ == "__main__":

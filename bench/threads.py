@@ -89,6 +89,9 @@ def main() -> None:
                                indent=1) + "\n", encoding="utf-8")
     (bench.RESULTS / "threads.md").write_text(as_markdown(rows), encoding="utf-8")
     print(f"written: {path} {bench.RESULTS / 'threads.md'}")
+    missed = vas.not_met(rows)
+    if missed:
+        sys.exit("threads: not met: " + "; ".join(missed))
 
 
 if __name__ == "__main__":
