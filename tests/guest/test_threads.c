@@ -8,6 +8,7 @@
 
 #include <linux/futex.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
 
@@ -68,6 +69,64 @@ static void a_replaced_page_is_seen(void)
 		turn++;
 		if (i % 64 == 0)
 			usleep(1000);
+	}
+	end(thread);
+	finish();
+}
+
+/* More than one page of entries translates, and aligned to that */
+#define TABLE_BYTES (2ul << 20)
+
+static atomic_int step;
+
+static void wait_for_step(int wanted)
+{
+	while (step != wanted)
+		usleep(100);
+}
+
+static void run_on_cpu(int cpu)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(cpu, &cpus);
+	/* With one CPU there is no other. */
+	(void)sched_setaffinity(0, sizeof(cpus), &cpus);
+}
+
+static void *use_before_and_after(void *unused)
+{
+	run_on_cpu(1);
+	for (int i = 0; i < 20; i++) {
+		wait_for_step(2 * i);
+		*word = 1;
+		step++;
+		wait_for_step(2 * i + 2);
+		check(*word == 2, "saw %lu in the new page", (uint64_t)*word);
+	}
+	return unused;
+}
+
+/* In one call the table of entries goes, and another one comes. */
+static void a_replaced_table_is_seen(void)
+{
+	char *area = mmap(NULL, 3 * TABLE_BYTES, PROT_NONE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	pthread_t thread;
+
+	require_call(area != MAP_FAILED);
+	area = (char *)(((uintptr_t)area | (TABLE_BYTES - 1)) + 1);
+	require_call(!mprotect(area, TABLE_BYTES, RW));
+	word = (uint64_t *)area;
+	run_on_cpu(0);
+	thread = start(use_before_and_after, NULL);
+	for (int i = 0; i < 20; i++) {
+		wait_for_step(2 * i + 1);
+		require_call(mmap(area, TABLE_BYTES, RW, MAP_PRIVATE | MAP_FIXED |
+				  MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == area);
+		*word = 2;
+		step++;
 	}
 	end(thread);
 	finish();
@@ -445,6 +504,7 @@ static void exec_under_runners(void)
 
 static const struct ktap_case cases[] = {
 	{ "a replaced page is seen", a_replaced_page_is_seen, 0 },
+	{ "a replaced table is seen", a_replaced_table_is_seen, 0 },
 	{ "a lowered page stays as it is", a_lowered_page_stays, 0 },
 	{ "an unmapped page is left alone", an_unmapped_page_is_left_alone, 0 },
 	{ "an unmapped page is left alone by calls",

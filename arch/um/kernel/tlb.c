@@ -254,8 +254,8 @@ static void sync_unasked(struct tlb_walk *walk, unsigned long addr, pte_t *ptep,
 		return;
 	if (pte_get_bits(pte, _PAGE_TLB_RIGHTS) &&
 	    (pte_host_prot(pte) & TLB_WRITE)) {
-		um_tlb_set_state(walk->mm, ptep, pte,
-				 _PAGE_TLB_HOST | _PAGE_TLB_RIGHTS);
+		/* A view may even have these rights from before they were lowered. */
+		um_tlb_set_state(walk->mm, ptep, pte, _PAGE_TLB_HOST);
 		return;
 	}
 	sync_absent(walk, addr, PAGE_SIZE, true);
@@ -384,6 +384,21 @@ int um_tlb_walk_range(struct tlb_walk *walk, unsigned long addr,
 	return 0;
 }
 
+/*
+ * Where a table was freed, no note tells what several views map: all drop it, also
+ * where another table has come since, whose entries know nothing of that.
+ */
+static int drop_freed(struct tlb_walk *walk, unsigned long start,
+		      unsigned long end)
+{
+	int err = tlb_batch_full(walk->batch) ? walk->send(walk->mm) : 0;
+
+	if (!err)
+		sync_absent(walk, start, end - start, true);
+	walk->tables_freed = false;
+	return err;
+}
+
 /**
  * um_tlb_walk_changed() - walk what was recorded
  * @walk:	who walks, and for whom
@@ -405,7 +420,10 @@ int um_tlb_walk_changed(struct tlb_walk *walk, struct um_tlb *tlb)
 					um_vas_user_end(start));
 
 		walk->tables_freed = changed.range[i].tables_freed;
-		err = um_tlb_walk_range(walk, start, end);
+		if (walk->tables_freed && walk->several)
+			err = drop_freed(walk, start, end);
+		if (!err)
+			err = um_tlb_walk_range(walk, start, end);
 	}
 	walk->tables_freed = false;
 	return err;

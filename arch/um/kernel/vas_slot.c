@@ -279,6 +279,8 @@ void arch_vas_switch(struct task_struct *task, struct mm_struct *mm,
 	unsigned int old = task->thread.vas_slot;
 
 	WRITE_ONCE(task->thread.vas_slot, slot);
+	/* The view of the old slot may go to others as soon as it is unpinned. */
+	task->thread.view = NULL;
 	if (old) {
 		/* No interrupt of this CPU looks for the old view from here. */
 		barrier();
