@@ -172,15 +172,6 @@ static void *fault(void *argument)
 	return argument;
 }
 
-/* Adds up time per operation, so that the figure is for one page. */
-static uint64_t per_page(const struct metric *m, uint64_t ns, long threads)
-{
-	long vmas, pages;
-
-	sizes_of(m, &vmas, &pages);
-	return ns / (vmas * pages * threads);
-}
-
 static uint64_t fault_beside_mapper(struct work *work, long threads)
 {
 	pthread_t mapper;
@@ -198,7 +189,7 @@ static uint64_t run_fault(const struct metric *m, long ops)
 {
 	struct work work = { .m = m, .ops = ops };
 
-	return per_page(m, fault_beside_mapper(&work, FAULTING), FAULTING);
+	return fault_beside_mapper(&work, FAULTING);
 }
 
 static uint64_t run_sleep(const struct metric *m, long ops)
@@ -208,7 +199,7 @@ static uint64_t run_sleep(const struct metric *m, long ops)
 
 	fault_beside_mapper(&work, 1);
 	/* It may not sleep at all: then more operations take no longer. */
-	return (per_page(m, work.asleep, 1) / done + 1) * ops;
+	return (work.asleep / done + 1) * ops;
 }
 
 static const struct metric metrics[] = {
@@ -223,15 +214,15 @@ static const struct metric metrics[] = {
 	{ .name = "threads_create", .unit = "us", .first_ops = 100,
 	  .run = run_create },
 	{ .name = "vma_fault_2_10", .unit = "us", .first_ops = 200,
-	  .run = run_fault },
+	  .scale = FAULTING * 2 * 10, .run = run_fault },
 	{ .name = "vma_fault_10_2", .unit = "us", .first_ops = 200,
-	  .run = run_fault },
+	  .scale = FAULTING * 10 * 2, .run = run_fault },
 	{ .name = "vma_fault_10_10", .unit = "us", .first_ops = 100,
-	  .run = run_fault },
+	  .scale = FAULTING * 10 * 10, .run = run_fault },
 	{ .name = "vma_fault_30_30", .unit = "us", .first_ops = 20,
-	  .run = run_fault },
+	  .scale = FAULTING * 30 * 30, .run = run_fault },
 	{ .name = "vma_sleep_10_10", .unit = "us", .first_ops = 100,
-	  .run = run_sleep },
+	  .scale = 10 * 10, .run = run_sleep },
 };
 
 int main(int argc, char **argv)
