@@ -164,9 +164,9 @@ static int evict_user(struct mm_struct *mm, struct um_view *view)
  *
  * The whole address space is evicted, for want of room or because nothing is
  * known of it now: others that share the mm must not run with what should have
- * gone, and are emptied before they run again. If there was no want of room, or an eviction has just been made, then
- * the failure is reported and the guest process gets a SIGBUS that it cannot
- * handle.
+ * gone, and are emptied before they run again. If there was no want of room, or
+ * an eviction has just been made, then the failure is reported and the guest
+ * process gets a SIGBUS that it cannot handle.
  *
  * Context: process, the turnstile of the view held.
  * Return: 0 when the guest can go on; negative errno when it is to die.

@@ -93,7 +93,7 @@ typedef struct mm_context {
 
 #define INIT_MM_CONTEXT(mm)						\
 	.context = {							\
-		.tlb.walk = __MUTEX_INITIALIZER(init_mm.context.tlb.walk), \
+		.tlb.walk = __MUTEX_INITIALIZER(mm.context.tlb.walk), \
 		.tlb.lock = __SPIN_LOCK_UNLOCKED(init_mm.context.tlb.lock), \
 	}
 

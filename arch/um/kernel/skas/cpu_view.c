@@ -12,12 +12,12 @@
  * that makes the stub safe (kernel/skas/stub.c) holds as it is.
  */
 
+#include <linux/cpumask.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
-#include <asm/mmu_context.h>
 #include <asm/tlbflush.h>
 #include <asm/vas_slot.h>
 #include <asm/view.h>
@@ -131,7 +131,7 @@ void um_cpu_views_release(struct mm_struct *mm)
 
 	if (!views)
 		return;
-	for (cpu = 0; cpu < NR_CPUS; cpu++)
+	for_each_possible_cpu(cpu)
 		if (views->view[cpu] && views->view[cpu] != mm->context.view)
 			um_view_release(views->view[cpu]);
 	kfree(views);
