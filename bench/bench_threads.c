@@ -25,6 +25,7 @@
 #define TOUCHED		(4 * MIB)
 /* So many operations tell how long one sleeps */
 #define ENOUGH		300
+#define SLEEP_LEAST_NS	1000
 
 struct work {
 	const struct metric *m;
@@ -198,8 +199,8 @@ static uint64_t run_sleep(const struct metric *m, long ops)
 	struct work work = { .m = m, .ops = done };
 
 	fault_beside_mapper(&work, 1);
-	/* It may not sleep at all: then more operations take no longer. */
-	return (work.asleep / done + 1) * ops;
+	/* It may not sleep at all: then this is what can be told from nothing. */
+	return (work.asleep / done + SLEEP_LEAST_NS) * ops;
 }
 
 static const struct metric metrics[] = {

@@ -13,13 +13,10 @@ build/bench/threads-*.json, the table as Markdown in build/bench/threads.md.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-import time
 
 import bench
 import vas
-from metrics import as_markdown, as_text
 from vas import Figures, Row
 
 PROGRAM = "bench_threads"
@@ -82,16 +79,7 @@ def main() -> None:
     bench.RESULTS.mkdir(parents=True, exist_ok=True)
     rounds = [measure("with") | measure("without") for _ in range(args.rounds)]
 
-    rows = vas.table({"free": rounds}, ROWS)
-    print(as_text(rows), end="")
-    path = bench.RESULTS / time.strftime("threads-%Y%m%d-%H%M%S.json", time.gmtime())
-    path.write_text(json.dumps({"host_cpu": bench.host_cpu(), "rounds": rounds},
-                               indent=1) + "\n", encoding="utf-8")
-    (bench.RESULTS / "threads.md").write_text(as_markdown(rows), encoding="utf-8")
-    print(f"written: {path} {bench.RESULTS / 'threads.md'}")
-    missed = vas.not_met(rows)
-    if missed:
-        sys.exit("threads: not met: " + "; ".join(missed))
+    vas.conclude("threads", vas.table({"free": rounds}, ROWS), {"rounds": rounds})
 
 
 if __name__ == "__main__":

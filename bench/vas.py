@@ -22,6 +22,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bench
 from metrics import PLACEMENTS, as_markdown, as_text, figure
@@ -157,6 +158,19 @@ def table(rounds: dict[str, list[Figures]],
     return rows
 
 
+def conclude(name: str, rows: list[list[str]], figures: dict[str, Any]) -> None:
+    """Print the table, keep it and all figures; exit with status 1 if a bar is not met."""
+    print(as_text(rows), end="")
+    path = bench.RESULTS / time.strftime(f"{name}-%Y%m%d-%H%M%S.json", time.gmtime())
+    path.write_text(json.dumps({"host_cpu": bench.host_cpu()} | figures, indent=1) + "\n",
+                    encoding="utf-8")
+    markdown = bench.RESULTS / f"{name}.md"
+    markdown.write_text(as_markdown(rows), encoding="utf-8")
+    print(f"written: {path} {markdown}")
+    if failed := not_met(rows):
+        sys.exit(f"{name}: not met: {'; '.join(failed)}")
+
+
 def draw(rounds: dict[str, list[Figures]], path: Path) -> None:
     """A curve for each series, medians over the rounds; a panel per placement."""
     try:
@@ -204,16 +218,8 @@ def main() -> None:
         for placement in placements:
             rounds[placement].append(one_round(args, placement))
 
-    rows = table(rounds)
-    print(as_text(rows), end="")
-    path = bench.RESULTS / time.strftime("vas-%Y%m%d-%H%M%S.json", time.gmtime())
-    path.write_text(json.dumps({"mode": args.mode, "host_cpu": bench.host_cpu(),
-                                "rounds": rounds}, indent=1) + "\n", encoding="utf-8")
-    (bench.RESULTS / "vas.md").write_text(as_markdown(rows), encoding="utf-8")
-    print(f"written: {path} {bench.RESULTS / 'vas.md'}")
     draw(rounds, bench.RESULTS / "vas.png")
-    if failed := not_met(rows):
-        sys.exit(f"vas: not met: {'; '.join(failed)}")
+    conclude("vas", table(rounds), {"mode": args.mode, "rounds": rounds})
 
 
 if __name__ == "__main__":

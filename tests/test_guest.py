@@ -63,6 +63,7 @@ RUNS = (
     Run(("test_threads_at_once",), ways=(("seccomp", 2),)),
     Run(("test_threads_apart",), ways=(("seccomp", 2),)),
     Run(("test_fault_around",)),
+    Run(("test_vma_locks",)),
     Run(("test_exec_ahead",)),
     Run(("test_host_mappings",)),
     # It empties the host's mappings of 1 GiB by exceeding their number.
@@ -72,7 +73,9 @@ RUNS = (
     Run(("test_swap", "--", "test_fork_cow"), mem_mib=96),
     Run(("test_swap", "--", "test_fork_pages"), mem_mib=96),
     Run(("test_swap", "--", "test_vas_memory"), mem_mib=96),
+    Run(("test_swap", "--", "test_vma_locks"), mem_mib=96),
     Run(("test_vas_objects",)),
+    Run(("test_vas_permissions",)),
     Run(("test_vas_memory",)),
     Run(("test_vas_mappings",)),
     Run(("test_vas_calls",)),

@@ -8,15 +8,12 @@
  * about contents: new pages are zero, copies are copies, whoever else writes.
  */
 #include "files.h"
-#include "memory.h"
+#include "uffd.h"
 
 #include <fcntl.h>
-#include <linux/userfaultfd.h>
 #include <poll.h>
 #include <pthread.h>
-#include <sys/ioctl.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 
 #define MIB (1ul << 20)
 
@@ -125,19 +122,13 @@ static unsigned long asked;
 static void *answer(void *unused)
 {
 	static char page[PAGE] __attribute__((aligned(4096)));
-	struct uffd_msg msg;
 
-	while (read(uffd, &msg, sizeof(msg)) == sizeof(msg)) {
-		struct uffdio_copy copy = {
-			.dst = msg.arg.pagefault.address & ~(PAGE - 1),
-			.src = (uintptr_t)page,
-			.len = PAGE,
-		};
+	page[1] = 9;
+	for (;;) {
+		char *wanted = asked_for(uffd);
 
 		asked++;
-		page[1] = 9;
-		if (ioctl(uffd, UFFDIO_COPY, &copy))
-			break;
+		give_page(uffd, wanted, page);
 	}
 	return unused;
 }
@@ -145,20 +136,12 @@ static void *answer(void *unused)
 static void userfaultfd_is_asked_every_time(void)
 {
 	char *base = map_apart(1024);
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register region = {
-		.range = { (uintptr_t)base, 1024 * PAGE },
-		.mode = UFFDIO_REGISTER_MODE_MISSING,
-	};
 	pthread_t thread;
 
 	/* so that there is a run to go on with */
 	write_pages(base, 200, 1);
 	require_call(madvise(base, 1024 * PAGE, MADV_DONTNEED) == 0);
-	uffd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	require_call(uffd >= 0);
-	require_call(ioctl(uffd, UFFDIO_API, &api) == 0);
-	require_call(ioctl(uffd, UFFDIO_REGISTER, &region) == 0);
+	uffd = ask_for_pages(base, 1024);
 	require(pthread_create(&thread, NULL, answer, NULL) == 0, "thread");
 	write_pages(base, 500, 1);
 	check(asked == 500, "asked for %lu pages", asked);

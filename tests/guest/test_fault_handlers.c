@@ -3,12 +3,9 @@
  * Programs that take part in their own faults: signal handlers that fault, or
  * that mend the fault they were called for, and userfaultfd.
  */
-#include "memory.h"
+#include "uffd.h"
 
-#include <linux/userfaultfd.h>
 #include <pthread.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 
 #define PAGES 32
@@ -101,35 +98,23 @@ static int fault_fd;
 static void *serve_faults(void *argument)
 {
 	static char page[PAGE] __attribute__((aligned(4096)));
-	struct uffd_msg message;
 
 	for (int i = 0; i < PAGES; i++) {
-		struct uffdio_copy copy = { .src = (uintptr_t)page,
-					    .len = PAGE };
+		char *wanted = asked_for(fault_fd);
 
-		require_call(read(fault_fd, &message, sizeof(message)) ==
-			     sizeof(message));
-		copy.dst = message.arg.pagefault.address & ~(PAGE - 1);
-		page_fill(page, 0x7000 + (copy.dst - (uintptr_t)area) / PAGE);
-		require_call(ioctl(fault_fd, UFFDIO_COPY, &copy) == 0);
+		page_fill(page, 0x7000 + (wanted - area) / PAGE);
+		give_page(fault_fd, wanted, page);
 	}
 	return argument;
 }
 
 static void user_faults(void)
 {
-	struct uffdio_api api = { .api = UFFD_API };
-	struct uffdio_register range = { .mode = UFFDIO_REGISTER_MODE_MISSING };
 	uint32_t order[PAGES];
 	pthread_t thread;
 
 	area = map_private(PAGES);
-	fault_fd = syscall(SYS_userfaultfd, O_CLOEXEC);
-	require_call(fault_fd >= 0);
-	require_call(ioctl(fault_fd, UFFDIO_API, &api) == 0);
-	range.range.start = (uintptr_t)area;
-	range.range.len = PAGES * PAGE;
-	require_call(ioctl(fault_fd, UFFDIO_REGISTER, &range) == 0);
+	fault_fd = ask_for_pages(area, PAGES);
 	require_call(!pthread_create(&thread, NULL, serve_faults, NULL));
 	shuffle(order, PAGES);
 	for (int i = 0; i < PAGES; i++)

@@ -17,12 +17,11 @@
  *
  * The swap file is made on the root file system, which must have room for it.
  */
-#include "memory.h"
+#include "pressure.h"
 
 #include <sys/prctl.h>
 #include <sys/swap.h>
 #include <sys/syscall.h>
-#include <sys/sysinfo.h>
 #include <sys/uio.h>
 
 #define SWAP_FILE "/var/tmp/uml-test-swap"
@@ -62,14 +61,6 @@ static void swap_off(void)
 	require_call(swapoff(SWAP_FILE) == 0);
 }
 
-static size_t memory_pages(void)
-{
-	struct sysinfo info;
-
-	require_call(sysinfo(&info) == 0);
-	return info.totalram * info.mem_unit / PAGE;
-}
-
 /* How many pages of a private range are out, by /proc/self/pagemap. */
 static size_t pages_out(char *base, size_t pages)
 {
@@ -107,24 +98,6 @@ static void page_out(char *base, size_t pages)
 		out = pages_out(base, pages);
 	}
 	check(out >= pages / 2, "only %zu of %zu pages are out", out, pages);
-}
-
-/* Another process that wants more than all memory for a moment. */
-static void squeeze(void)
-{
-	pid_t hog = fork_or_fail();
-
-	if (hog == 0) {
-		size_t pages = memory_pages() * 11 / 10;
-		char *p = map_private(pages);
-
-		for (size_t i = 0; i < pages; i++)
-			*(uint64_t *)(p + i * PAGE) = i;
-		for (size_t i = 0; i < pages; i += 16)
-			check(*(uint64_t *)(p + i * PAGE) == i, "hog's page");
-		finish();
-	}
-	wait_for(hog);
 }
 
 static void out_and_in(void)

@@ -5,11 +5,9 @@
  * own code and in system calls that they are in.
  */
 #include "memory.h"
+#include "threads.h"
 
 #include <linux/futex.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
 #include <sys/syscall.h>
 
 #define RW (PROT_READ | PROT_WRITE)
@@ -83,16 +81,6 @@ static void wait_for_step(int wanted)
 {
 	while (step != wanted)
 		usleep(100);
-}
-
-static void run_on_cpu(int cpu)
-{
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(cpu, &cpus);
-	/* With one CPU there is no other. */
-	(void)sched_setaffinity(0, sizeof(cpus), &cpus);
 }
 
 static void *use_before_and_after(void *unused)

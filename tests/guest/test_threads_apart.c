@@ -5,25 +5,13 @@
  * the other's, and does not disturb it.
  */
 #include "stub.h"
-
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
+#include "threads.h"
 
 #define MARK 0x6d61726b6d61726bul
 #define DATA_PAGES 2
 
 static uint64_t *shared_pages;		/* the stub's data, behind its code */
 static atomic_bool written, looked;
-
-static void run_on_cpu(int cpu)
-{
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(cpu, &cpus);
-	require_call(!sched_setaffinity(0, sizeof(cpus), &cpus));
-}
 
 /* Words that are zero now are used by nobody: the stack never gets there. */
 static int mark_unused_words(void)

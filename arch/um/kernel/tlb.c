@@ -14,7 +14,7 @@
  *
  * Locks, from the outermost:
  *	turnstile of the view (mutex)	the batch, and who may sync
- *	    um_tlb.walk (mutex)		who walks common changes, of several views
+ *	    mm_context.walk (mutex)		who walks common changes, of several views
  *		page-table lock		entries, while they are walked
  *		    um_tlb.lock		the set of ranges, the log
  *	kernel_tlb_lock (irqs off)	the kernel's batch and who may sync
@@ -226,7 +226,7 @@ static void sync_absent(struct tlb_walk *walk, unsigned long addr,
 
 static int populate(struct mm_struct *mm, unsigned long addr)
 {
-	unsigned long expected = READ_ONCE(mm->context.tlb.expected);
+	unsigned long expected = READ_ONCE(mm->context.expected);
 	unsigned long start = expected & PAGE_MASK;
 	unsigned long pages = expected & ~PAGE_MASK;
 

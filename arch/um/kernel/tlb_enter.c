@@ -69,7 +69,7 @@ void um_tlb_expect(struct mm_struct *mm, unsigned long addr,
 		   unsigned int pages)
 {
 	if (pages > 1)
-		WRITE_ONCE(mm->context.tlb.expected,
+		WRITE_ONCE(mm->context.expected,
 			   addr | min(pages, ~PAGE_MASK));
 	if (um_tlb_several(mm) && um_current_view())
 		um_tlb_fill_again(addr, addr + pages * PAGE_SIZE);
@@ -87,15 +87,15 @@ static bool is_up_to_date(struct mm_struct *mm, const struct um_view *view)
 	    READ_ONCE(um_tlb_of_slot(mm)->changed.nr))
 		return false;
 
-	/* pairs with the lock of um_tlb.walk: changes are taken under it */
+	/* pairs with the lock of mm_context.walk: changes are taken under it */
 	smp_rmb();
 	if (!um_tlb_several(mm))
 		return true;
-	if (mutex_is_locked(&tlb->walk))
+	if (mutex_is_locked(&mm->context.walk))
 		return false;
-	/* pairs with the unlock of um_tlb.walk: removals are logged under it */
+	/* pairs with the unlock of mm_context.walk: removals are logged under it */
 	smp_rmb();
-	return READ_ONCE(tlb->removals) == view->seen;
+	return READ_ONCE(mm->context.removals) == view->seen;
 }
 
 /* Leaves the last operations in the batch, to go out with the resumption. */
@@ -109,14 +109,14 @@ static int sync_view(struct mm_struct *mm, struct um_view *view)
 	};
 	int err;
 
-	guard(mutex)(&mm->context.tlb.walk);
+	guard(mutex)(&mm->context.walk);
 	view->walking = true;
 	if (um_tlb_several(mm))
 		err = um_tlb_sync_several(&walk);
 	else
 		err = um_tlb_walk_changed(&walk, &mm->context.tlb);
 	view->walking = false;
-	WRITE_ONCE(mm->context.tlb.expected, 0);
+	WRITE_ONCE(mm->context.expected, 0);
 	return err;
 }
 

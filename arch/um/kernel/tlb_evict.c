@@ -9,7 +9,6 @@
  * too, as nothing is known of it; and it is reported and ends the guest process.
  */
 
-#include <linux/bitmap.h>
 #include <linux/mm.h>
 #include <linux/mmu_context.h>
 #include <linux/rcupdate.h>
@@ -136,17 +135,13 @@ static int evict_user(struct mm_struct *mm, struct um_view *view)
 	int err;
 
 	um_tlb_count(UM_TLB_EVICTIONS, 1);
-	if (view->walking) {
-		forget_all(mm, view);
-	} else {
-		guard(mutex)(&mm->context.tlb.walk);
-		forget_all(mm, view);
-	}
+	if (!view->walking)
+		mutex_lock(&mm->context.walk);
+	forget_all(mm, view);
+	if (!view->walking)
+		mutex_unlock(&mm->context.walk);
 
-	tlb_batch_reset(&view->id.batch);
-	tlb_batch_empty_space(&view->id.batch, 0, STUB_START);
-	bitmap_zero(view->places, 1 << UM_VIEW_PLACES);
-
+	um_view_empty(view);
 	view->evicting = true;
 	err = stub_batch_run(&view->id);
 	view->evicting = false;

@@ -105,7 +105,7 @@ int um_tlb_walk_changed(struct tlb_walk *walk, struct um_tlb *tlb);
 /* Whether an mm has, or has had, more than one. */
 static inline bool um_tlb_several(struct mm_struct *mm)
 {
-	return READ_ONCE(mm->context.tlb.log);
+	return READ_ONCE(mm->context.log);
 }
 
 /* Where changes are recorded in the current slot, or the common ones. */

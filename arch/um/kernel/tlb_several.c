@@ -28,12 +28,11 @@
  * um_tlb_share() - prepare an mm for a second view
  * @mm:		the mm, of the current task
  *
- * Context: process, may sleep; takes um_tlb.walk.
+ * Context: process, may sleep; takes mm_context.walk.
  * Return: 0; -ENOMEM without memory.
  */
 int um_tlb_share(struct mm_struct *mm)
 {
-	struct um_tlb *tlb = &mm->context.tlb;
 	struct um_tlb_log *log;
 
 	if (um_tlb_several(mm))
@@ -42,11 +41,11 @@ int um_tlb_share(struct mm_struct *mm)
 	if (!log)
 		return -ENOMEM;
 
-	guard(mutex)(&tlb->walk);
-	if (tlb->log)
+	guard(mutex)(&mm->context.walk);
+	if (mm->context.log)
 		kfree(log);
 	else
-		WRITE_ONCE(tlb->log, log);
+		WRITE_ONCE(mm->context.log, log);
 	return 0;
 }
 
@@ -56,13 +55,13 @@ int um_tlb_share(struct mm_struct *mm)
  * @removed:	what that was
  * @view:	the one that has
  *
- * Context: um_tlb.walk held.
+ * Context: mm_context.walk held.
  */
 void um_tlb_log(struct mm_struct *mm, const struct tlb_ranges *removed,
 		struct um_view *view)
 {
-	struct um_tlb *tlb = &mm->context.tlb;
-	bool all_seen = view->seen == tlb->removals;
+	mm_context_t *context = &mm->context;
+	bool all_seen = view->seen == context->removals;
 	unsigned int i;
 
 	for (i = 0; i < removed->nr; i++) {
@@ -71,11 +70,11 @@ void um_tlb_log(struct mm_struct *mm, const struct tlb_ranges *removed,
 		if (!um_has_slots(mm) &&
 		    !um_cpu_views_may_map(mm, view, range->start, range->end))
 			continue;
-		tlb->log->removed[tlb->removals % UM_TLB_LOG] = *range;
-		WRITE_ONCE(tlb->removals, tlb->removals + 1);
+		context->log->removed[context->removals % UM_TLB_LOG] = *range;
+		WRITE_ONCE(context->removals, context->removals + 1);
 	}
 	if (all_seen)
-		view->seen = tlb->removals;
+		view->seen = context->removals;
 }
 
 /**
@@ -113,32 +112,25 @@ void um_tlb_fill_again(unsigned long start, unsigned long end)
 			      um_vas_slot_end(start));
 }
 
-static void drop_all(struct tlb_batch *batch, struct um_view *view)
-{
-	tlb_batch_reset(batch);
-	tlb_batch_empty_space(batch, 0, STUB_START);
-	bitmap_zero(view->places, 1 << UM_VIEW_PLACES);
-}
-
 /* What others have dropped since this view ran last. */
-static void drop_removed(struct tlb_batch *batch, const struct um_tlb *tlb,
-			 struct um_view *view)
+static void drop_removed(const mm_context_t *context, struct um_view *view)
 {
+	struct tlb_batch *batch = &view->id.batch;
 	unsigned long n = view->seen;
 
-	view->seen = tlb->removals;
-	if (tlb->removals - n > UM_TLB_LOG) {
-		drop_all(batch, view);
+	view->seen = context->removals;
+	if (context->removals - n > UM_TLB_LOG) {
+		um_view_empty(view);
 		return;
 	}
-	for (; n != tlb->removals; n++) {
+	for (; n != context->removals; n++) {
 		const struct tlb_range *range =
-			&tlb->log->removed[n % UM_TLB_LOG];
+			&context->log->removed[n % UM_TLB_LOG];
 
 		if (!um_view_may_map(view, range->start, range->end))
 			continue;
 		if (tlb_batch_full(batch)) {
-			drop_all(batch, view);
+			um_view_empty(view);
 			return;
 		}
 		tlb_batch_invalidate(batch, range->start,
@@ -164,7 +156,7 @@ static int fill_again(struct tlb_walk *walk, struct um_view *view)
  * um_tlb_sync_several() - put into a batch what the current view has to do
  * @walk:	of an mm with several views
  *
- * Context: um_tlb.walk held; otherwise, and return: as um_tlb_walk_range().
+ * Context: mm_context.walk held; otherwise, and return: as um_tlb_walk_range().
  */
 int um_tlb_sync_several(struct tlb_walk *walk)
 {
@@ -174,7 +166,7 @@ int um_tlb_sync_several(struct tlb_walk *walk)
 	int err;
 
 	walk->several = true;
-	drop_removed(walk->batch, common, view);
+	drop_removed(&walk->mm->context, view);
 
 	err = fill_again(walk, view);
 	/* What changes from here on is seen by um_tlb_enter(). */

@@ -249,7 +249,7 @@ int arch_vas_prepare(struct mm_struct *mm, unsigned int slot)
 	if (!view)
 		return -ENOMEM;
 	/* Whatever it maps, it is to be emptied. */
-	view->seen = READ_ONCE(mm->context.tlb.removals) - UM_TLB_LOG - 1;
+	view->seen = READ_ONCE(mm->context.removals) - UM_TLB_LOG - 1;
 	s->view = view;
 	atomic_set_release(&s->users, 1);
 	return 0;
@@ -291,13 +291,6 @@ void arch_vas_switch(struct task_struct *task, struct mm_struct *mm,
 /*
  * Life of an mm and of a thread
  */
-
-/* A new mm starts as a copy of its parent's. */
-void um_vas_init_mm(struct mm_struct *mm)
-{
-	mm->context.slots = NULL;
-	mm->context.vas = NULL;
-}
 
 void um_vas_destroy_mm(struct mm_struct *mm)
 {

@@ -32,24 +32,11 @@ struct um_tlb_log {
  * @recorded:		a part of @changed, to which a change need not be added:
  *			see um_tlb_recorded(). May be read under a page-table
  *			lock alone, as the walk takes it after this is reset
- * @expected:		pages which the guest is about to use: the host enters them
- *			into its page table when it maps them. Their address, and
- *			how many in the bits below. A hint, which may be wrong
- * @walk:		held while common changes are walked, so that no view
- *			runs with less than what the walk finds
- * @log:		what was removed; NULL as long as the mm has one view
- * @removals:		how many ranges were ever put there
- *
- * The last three are of the mm's own only, not of a slot's.
  */
 struct um_tlb {
 	spinlock_t lock;
 	struct tlb_ranges changed;
 	unsigned long recorded;
-	unsigned long expected;
-	struct mutex walk;
-	struct um_tlb_log *log;
-	unsigned long removals;
 };
 
 struct um_view;
@@ -77,7 +64,14 @@ struct um_slot {
  * @cpu_views:	those for its threads on other virtual CPUs, or NULL
  * @forked:	a fork has write-protected the pages since guest code ran last
  * @tlb:	what the views have to be told
- * @slots:	the same for the slots that were ever used, or NULL
+ * @expected:	pages which the guest is about to use: the host enters them into its
+ *		page table when it maps them. Their address, and how many in the bits
+ *		below. A hint, which may be wrong
+ * @walk:	held while common changes are walked, so that no view runs with less
+ *		than what the walk finds
+ * @log:	what was removed; NULL as long as the mm has one view
+ * @removals:	how many ranges were ever put there
+ * @slots:	views and changes of the slots that were ever used, or NULL
  * @vas:	the address spaces that are attached, or NULL
  */
 typedef struct mm_context {
@@ -85,6 +79,10 @@ typedef struct mm_context {
 	struct um_cpu_views *cpu_views;
 	bool forked;
 	struct um_tlb tlb;
+	unsigned long expected;
+	struct mutex walk;
+	struct um_tlb_log *log;
+	unsigned long removals;
 #ifdef CONFIG_VAS
 	struct um_slots *slots;
 	struct vas_mm *vas;
@@ -93,7 +91,7 @@ typedef struct mm_context {
 
 #define INIT_MM_CONTEXT(mm)						\
 	.context = {							\
-		.tlb.walk = __MUTEX_INITIALIZER(mm.context.tlb.walk), \
+		.walk = __MUTEX_INITIALIZER(init_mm.context.walk),	\
 		.tlb.lock = __SPIN_LOCK_UNLOCKED(init_mm.context.tlb.lock), \
 	}
 

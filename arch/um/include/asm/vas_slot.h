@@ -109,7 +109,6 @@ bool um_vas_own_range(unsigned long addr, unsigned long len);
 bool um_vas_handle_syscall(int nr, struct uml_pt_regs *regs,
 			   unsigned long *ret);
 void um_vas_copy_thread(struct task_struct *child, unsigned long clone_flags);
-void um_vas_init_mm(struct mm_struct *mm);
 void um_vas_destroy_mm(struct mm_struct *mm);
 int um_vas_drop_copied(struct mm_struct *mm);
 void um_vas_deactivate(struct task_struct *task);
@@ -221,10 +220,6 @@ static inline bool um_vas_syscall(int nr, struct uml_pt_regs *regs,
 
 static inline void um_vas_copy_thread(struct task_struct *child,
 				      unsigned long clone_flags)
-{
-}
-
-static inline void um_vas_init_mm(struct mm_struct *mm)
 {
 }
 

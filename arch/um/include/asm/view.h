@@ -35,7 +35,7 @@ struct task_struct;
  * @again_end:	their end, 0 if none
  * @next_miss:	where the last window that was filled on a miss ends
  * @window_pages: how large that window was
- * @walking:	its thread holds um_tlb.walk of @mm
+ * @walking:	its thread holds mm_context.walk of @mm
  * @evicting:	it is being emptied
  * @evicted:	nothing was sent successfully since the last eviction
  * @fpu_owner:	the task whose floating point state is in its signal frame
@@ -78,6 +78,7 @@ static inline struct um_view *um_view_of(struct mm_id *id)
 #define um_current_view()	(current->thread.view)
 
 struct um_view *um_view_create(void);
+void um_view_empty(struct um_view *view);
 int um_view_recycle(struct um_view *view);
 void um_view_kill(struct um_view *view);
 void um_view_destroy(struct um_view *view);

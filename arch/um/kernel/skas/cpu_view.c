@@ -102,7 +102,7 @@ struct mm_id *choose_mm_id(void)
  * @start:	first address
  * @end:	first address behind
  *
- * Context: um_tlb.walk of @mm held.
+ * Context: mm_context.walk of @mm held.
  */
 bool um_cpu_views_may_map(struct mm_struct *mm, const struct um_view *except,
 			  unsigned long start, unsigned long end)

@@ -75,12 +75,9 @@ void exit_turnstile(struct mm_id *id)
  */
 int init_new_context(struct task_struct *task, struct mm_struct *mm)
 {
-	mm->context.forked = false;
-	mm->context.cpu_views = NULL;
-	mm->context.tlb = (struct um_tlb) {};
+	mm->context = (mm_context_t) {};
 	spin_lock_init(&mm->context.tlb.lock);
-	mutex_init(&mm->context.tlb.walk);
-	um_vas_init_mm(mm);
+	mutex_init(&mm->context.walk);
 
 	mm->context.view = um_view_acquire(mm);
 	return PTR_ERR_OR_ZERO(mm->context.view);
@@ -94,7 +91,7 @@ void destroy_context(struct mm_struct *mm)
 {
 	um_vas_destroy_mm(mm);
 	um_cpu_views_release(mm);
-	kfree(mm->context.tlb.log);
+	kfree(mm->context.log);
 	um_view_release(mm->context.view);
 	mm->context.view = NULL;
 }

@@ -145,12 +145,25 @@ struct um_view *um_view_create(void)
 		free_view_soon(view);
 	} else {
 		/* The host itself maps a few things into a new process. */
-		tlb_batch_empty_space(&view->id.batch, 0, STUB_START);
+		um_view_empty(view);
 		um_tlb_count(UM_TLB_VIEWS_CREATED, 1);
 	}
 out:
 	free_page(stack);
 	return err ? ERR_PTR(err) : view;
+}
+
+/**
+ * um_view_empty() - have a view unmap all that guest code could reach
+ * @view:	the view; what its batch held is forgotten
+ *
+ * Context: the owner of the batch.
+ */
+void um_view_empty(struct um_view *view)
+{
+	tlb_batch_reset(&view->id.batch);
+	tlb_batch_empty_space(&view->id.batch, 0, STUB_START);
+	bitmap_zero(view->places, 1 << UM_VIEW_PLACES);
 }
 
 /**
@@ -173,8 +186,7 @@ int um_view_recycle(struct um_view *view)
 		*(struct stub_data *)id->stack = *pristine;
 		handoff_reset(id);
 	}
-	tlb_batch_reset(&id->batch);
-	tlb_batch_empty_space(&id->batch, 0, STUB_START);
+	um_view_empty(view);
 	um_tlb_count(UM_TLB_VIEWS_RECYCLED, 1);
 	return 0;
 }

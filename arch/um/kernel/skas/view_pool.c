@@ -198,8 +198,7 @@ struct um_view *um_view_acquire(struct mm_struct *mm)
 	}
 	view->mm = mm;
 	/* It is empty, and has nothing to drop. */
-	view->seen = READ_ONCE(mm->context.tlb.removals);
-	bitmap_zero(view->places, 1 << UM_VIEW_PLACES);
+	view->seen = READ_ONCE(mm->context.removals);
 	view->again_end = 0;
 	view->evicted = false;
 	return view;
