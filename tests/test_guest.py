@@ -79,6 +79,7 @@ RUNS = (
     Run(("test_vas_memory",)),
     Run(("test_vas_mappings",)),
     Run(("test_vas_calls",)),
+    Run(("test_vas_mlock",)),
     Run(("test_vas_isolation",)),
     Run(("test_vas_random", "60"), timeout_s=300),
     Run(("test_vas_failing",)),

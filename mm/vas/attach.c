@@ -79,7 +79,9 @@ static vma_flags_t sealed(struct file *file, vma_flags_t flags)
 
 /*
  * What is in a VAS outlives the process, and may be far more than a core file
- * can hold: it is dumped only where madvise(MADV_DODUMP) has asked for it.
+ * can hold: it is dumped only where madvise(MADV_DODUMP) has asked for it. For the
+ * same reason mlockall(MCL_FUTURE) locks it as it is touched, whether MCL_ONFAULT
+ * is given or not.
  */
 static vma_flags_t region_flags(const struct vas_attachment *attachment,
 				const struct vas_region *region)
@@ -95,6 +97,8 @@ static vma_flags_t region_flags(const struct vas_attachment *attachment,
 	flags = VM_SHARED | VM_MAYSHARE | VM_NORESERVE | VM_DONTCOPY |
 		VM_DONTDUMP | calc_vm_prot_bits(prot, 0);
 	flags |= calc_vm_prot_bits(prot_max, 0) << 4;	/* VM_MAY... */
+	if (attachment->mm->def_flags & VM_LOCKED)
+		flags |= VM_LOCKED | VM_LOCKONFAULT;
 	return sealed(region->file, legacy_to_vma_flags(flags));
 }
 
@@ -113,7 +117,9 @@ static int map_holes(struct vas_attachment *attachment,
 					    offset + region->end);
 		hole_end = vma ? vma->vm_start - offset : region->end;
 		if (addr < hole_end) {
-			if (mm->map_count >= get_sysctl_max_map_count())
+			if (mm->map_count >= get_sysctl_max_map_count() ||
+			    !mlock_future_ok(mm, mm->def_flags & VM_LOCKED,
+					     hole_end - addr))
 				return -ENOMEM;
 			ret = mmap_region(region->file, offset + addr,
 					  hole_end - addr, flags,
@@ -158,7 +164,8 @@ static int map_regions(struct vas_attachment *attachment)
  *
  * Context: process; takes vas.lock and the mmap_lock.
  * Return: 0; -EINTR if the thread was killed; -ENOMEM, also if there would be
- * too many mappings or more address space than RLIMIT_AS allows.
+ * too many mappings, or more address space than RLIMIT_AS allows, or after
+ * mlockall(MCL_FUTURE) more locked memory than RLIMIT_MEMLOCK does.
  */
 int vas_attachment_map(struct vas_attachment *attachment)
 {

@@ -223,7 +223,8 @@ SYSCALL_DEFINE2(vas_detach, pid_t, pid, int, vid)
  *
  * Return: 0, or
  * - %-EINVAL: the VAS is not attached to the process;
- * - %-ENOMEM: not enough memory for the first switch into it;
+ * - %-ENOMEM: not enough memory for the first switch into it, or it is more than
+ *   RLIMIT_AS, or after mlockall(MCL_FUTURE) RLIMIT_MEMLOCK, allows;
  * - %-EINTR: a fatal signal came.
  */
 SYSCALL_DEFINE1(vas_switch, int, vid)

@@ -15,6 +15,7 @@
 #include <linux/mman.h>
 #include <linux/sched.h>
 #include <linux/shmem_fs.h>
+#include "../internal.h"
 #include "vas.h"
 
 static pgoff_t own_pgoff(unsigned long addr)
@@ -170,25 +171,36 @@ static unsigned long mmap_region_locked(struct vas *vas,
 }
 
 /*
- * Has what was added mapped in the current process. If that fails, it is tried
- * again when the memory is touched; but a file that refuses would do so again.
+ * Has what was added mapped in the current process, or removes it: there may be no
+ * room for it, or a file may refuse.
  */
-static int map_now(struct vas_attachment *attachment,
-		   const struct vas_region *region)
+static int map_or_remove(const struct vas_attachment *attachment,
+			 unsigned long addr, unsigned long len)
 {
 	struct mm_struct *mm = attachment->mm;
+	int err = vas_catch_up();
 	bool mapped;
 
-	if (vas_catch_up() || region->file == attachment->vas->file)
-		return 0;
 	mmap_read_lock(mm);
-	mapped = vma_lookup(mm, arch_vas_address(attachment->slot,
-						 region->start));
+	mapped = vma_lookup(mm, arch_vas_address(attachment->slot, addr));
 	mmap_read_unlock(mm);
 	if (mapped)
 		return 0;
-	vas_munmap(region->start, region->end - region->start);
-	return -ENODEV;
+	vas_munmap(addr, len);
+	return err ?: -ENODEV;
+}
+
+/* Locks memory that has just been made, as it is for MAP_LOCKED; or removes it. */
+static int lock_or_remove(const struct vas_attachment *attachment,
+			  unsigned long addr, unsigned long len,
+			  vma_flags_t flags)
+{
+	int err = do_mlock(arch_vas_address(attachment->slot, addr), len,
+			   &flags);
+
+	if (err)
+		vas_munmap(addr, len);
+	return err ? -EAGAIN : 0;
 }
 
 /**
@@ -206,7 +218,9 @@ static int map_now(struct vas_attachment *attachment,
  * -EEXIST for MAP_FIXED_NOREPLACE if something is there; -EBUSY if a segment is;
  * -EBADF; -ENODEV if the file cannot be mapped; -EOVERFLOW if no file is as
  * large; -EOPNOTSUPP for a private mapping of a file; -ENOMEM, also if the
- * range is not all in the window or the owner's limit is reached.
+ * range is not all in the window or a limit of the owner's or the process's is
+ * reached; -EINTR if the thread was killed. With MAP_LOCKED: -EPERM if the process
+ * may lock nothing; -EAGAIN if not as much.
  */
 unsigned long vas_mmap(unsigned long addr, unsigned long len,
 		       unsigned long prot, unsigned long flags,
@@ -235,6 +249,8 @@ unsigned long vas_mmap(unsigned long addr, unsigned long len,
 	}
 	if (len > VAS_WINDOW_END - VAS_WINDOW_START)
 		return -ENOMEM;
+	if ((flags & MAP_LOCKED) && !can_do_mlock())
+		return -EPERM;
 	len = PAGE_ALIGN(len);
 
 	if (!(flags & MAP_ANONYMOUS)) {
@@ -250,10 +266,13 @@ unsigned long vas_mmap(unsigned long addr, unsigned long len,
 	if (IS_ERR_VALUE(ret))
 		goto out;
 
-	err = map_now(attachment, &region);
+	err = map_or_remove(attachment, ret, len);
+	if (!err && (flags & MAP_LOCKED))
+		err = lock_or_remove(attachment, ret, len,
+				     mk_vma_flags(VMA_LOCKED_BIT));
 	if (err)
 		ret = err;
-	else if (flags & (MAP_POPULATE | MAP_LOCKED))
+	else if (flags & MAP_POPULATE)
 		mm_populate(arch_vas_address(attachment->slot, ret), len);
 out:
 	if (file)
@@ -306,6 +325,24 @@ static int grow_locked(struct vas *vas, unsigned long end, unsigned long bytes)
 	return add_locked(vas, &region);
 }
 
+/* What grows stays locked as it was. */
+static int lock_grown(const struct vas_attachment *attachment,
+		      unsigned long end, unsigned long bytes)
+{
+	struct mm_struct *mm = attachment->mm;
+	vma_flags_t flags = EMPTY_VMA_FLAGS;
+	struct vm_area_struct *vma;
+
+	mmap_read_lock(mm);
+	vma = vma_lookup(mm, arch_vas_address(attachment->slot, end - 1));
+	if (vma)
+		flags = vma_flags_and_mask(&vma->flags, VMA_LOCKED_MASK);
+	mmap_read_unlock(mm);
+	if (!vma_flags_test(&flags, VMA_LOCKED_BIT))
+		return 0;
+	return lock_or_remove(attachment, end, bytes, flags);
+}
+
 /**
  * vas_mremap() - mremap() of window addresses by a thread inside of a VAS
  * @addr:	first address, in the window
@@ -318,7 +355,8 @@ static int grow_locked(struct vas *vas, unsigned long end, unsigned long bytes)
  * Context: process, inside of a VAS.
  * Return: @addr; -EINVAL if address, length or flags are wrong; -EFAULT if the
  * old range does not end where memory of the VAS does; -ENOMEM if it cannot
- * grow in place; or as vas_munmap().
+ * grow in place; -EAGAIN if it is locked, and what is new cannot be; or as
+ * vas_munmap().
  */
 unsigned long vas_mremap(unsigned long addr, unsigned long old_len,
 			 unsigned long new_len, unsigned long flags)
@@ -344,7 +382,11 @@ unsigned long vas_mremap(unsigned long addr, unsigned long old_len,
 			err = grow_locked(vas, addr + old_len,
 					  new_len - old_len);
 		if (!err)
-			vas_catch_up();
+			err = map_or_remove(attachment, addr + old_len,
+					    new_len - old_len);
+		if (!err)
+			err = lock_grown(attachment, addr + old_len,
+					 new_len - old_len);
 	} else {
 		err = 0;
 	}

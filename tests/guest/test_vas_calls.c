@@ -192,12 +192,37 @@ static void attached_already(void)
 	drop_vas(vid);
 }
 
+/* Attaching takes no address space of the process; entering does. */
+static void address_space_is_limited(void)
+{
+	const struct rlimit enough = { RLIM_INFINITY, RLIM_INFINITY };
+	int sid, vid = vas_with_segment("space", &sid);
+	struct rlimit little = enough;
+
+	attach_self(vid);
+	little.rlim_cur = number_in("/proc/self/status", "VmSize:") * 1024 +
+			  (SEG_PAGES - 1) * PAGE;
+	require_call(setrlimit(RLIMIT_AS, &little) == 0);
+	check_errno(vas_switch(vid), ENOMEM);
+	check(active_vas() == 0, "inside");
+	little.rlim_cur += PAGE;
+	require_call(setrlimit(RLIMIT_AS, &little) == 0);
+	check_call(vas_switch(vid));
+	*word_at(WINDOW) = 1;
+	check_errno((long)mmap(at(HEAP), PAGE, PROT_READ, MAP_SHARED |
+			       MAP_ANONYMOUS | MAP_FIXED, -1, 0), ENOMEM);
+	require_call(setrlimit(RLIMIT_AS, &enough) == 0);
+	check(!can_read(at(HEAP)), "something is left");
+	drop_with_segment(vid, sid);
+}
+
 static const struct ktap_case cases[] = {
 	{ "calls with window addresses", calls_with_window_addresses, 0 },
 	{ "thread id inside", thread_id_inside, 0 },
 	{ "proc maps", proc_maps, 0 },
 	{ "proc folder", proc_folder, 0 },
 	{ "attached already", attached_already, 0 },
+	{ "address space is limited", address_space_is_limited, 0 },
 };
 
 KTAP_TESTS(cases)

@@ -91,7 +91,7 @@ typedef struct mm_context {
 
 #define INIT_MM_CONTEXT(mm)						\
 	.context = {							\
-		.walk = __MUTEX_INITIALIZER(init_mm.context.walk),	\
+		.walk = __MUTEX_INITIALIZER(mm.context.walk),		\
 		.tlb.lock = __SPIN_LOCK_UNLOCKED(init_mm.context.tlb.lock), \
 	}
 
