@@ -8,6 +8,8 @@
  * vma_fault_M_P	two threads touch P pages in each of M VMAs of their own,
  *			again and again, while another one maps and unmaps
  *			elsewhere: per page of both
+ * vma_alone_M_P	the same without the one that maps
+ * vma_map_M_P	what that one takes to map and unmap
  * vma_sleep_M_P	one thread does; how long it sleeps meanwhile, per page: that
  *			is for locks. (On two CPUs: with two, one would also wait
  *			for a CPU.)
@@ -16,6 +18,7 @@
  */
 #include "bench.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -107,16 +110,20 @@ static uint64_t run_create(const struct metric *m, long ops)
 
 static atomic_int stop;
 
-static void *map_and_unmap(void *argument)
+static void map_and_unmap(void)
 {
-	while (!stop) {
-		void *p = mmap(NULL, MAPPED, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+	void *p = mmap(NULL, MAPPED, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
 
-		if (p == MAP_FAILED)
-			die("mmap");
-		checked(munmap(p, MAPPED), "munmap");
-	}
+	if (p == MAP_FAILED)
+		die("mmap");
+	checked(munmap(p, MAPPED), "munmap");
+}
+
+static void *keep_mapping(void *argument)
+{
+	while (!stop)
+		map_and_unmap();
 	return argument;
 }
 
@@ -158,7 +165,7 @@ static void *fault(void *argument)
 	all = map_vmas(vmas, pages);
 	began = now_ns();
 	used = own_cpu_ns();
-	for (long i = 0; i < work->ops; i++)
+	for (long i = 0; i < work->ops && !stop; i++)
 		for (long v = 0; v < vmas; v++) {
 			unsigned char *vma = all + 2 * v * pages * PAGE;
 
@@ -179,7 +186,7 @@ static uint64_t fault_beside_mapper(struct work *work, long threads)
 	uint64_t ns;
 
 	stop = 0;
-	start(&mapper, map_and_unmap, NULL);
+	start(&mapper, keep_mapping, NULL);
 	ns = run_threads(fault, work, threads);
 	stop = 1;
 	pthread_join(mapper, NULL);
@@ -191,6 +198,33 @@ static uint64_t run_fault(const struct metric *m, long ops)
 	struct work work = { .m = m, .ops = ops };
 
 	return fault_beside_mapper(&work, FAULTING);
+}
+
+static uint64_t run_alone(const struct metric *m, long ops)
+{
+	struct work work = { .m = m, .ops = ops };
+
+	stop = 0;
+	return run_threads(fault, &work, FAULTING);
+}
+
+static uint64_t run_map(const struct metric *m, long ops)
+{
+	struct work work = { .m = m, .ops = LONG_MAX };
+	pthread_t thread[FAULTING];
+	uint64_t ns;
+
+	stop = 0;
+	for (int i = 0; i < FAULTING; i++)
+		start(&thread[i], fault, &work);
+	ns = now_ns();
+	for (long i = 0; i < ops; i++)
+		map_and_unmap();
+	ns = now_ns() - ns;
+	stop = 1;
+	for (int i = 0; i < FAULTING; i++)
+		pthread_join(thread[i], NULL);
+	return ns;
 }
 
 static uint64_t run_sleep(const struct metric *m, long ops)
@@ -222,6 +256,10 @@ static const struct metric metrics[] = {
 	  .scale = FAULTING * 10 * 10, .run = run_fault },
 	{ .name = "vma_fault_30_30", .unit = "us", .first_ops = 20,
 	  .scale = FAULTING * 30 * 30, .run = run_fault },
+	{ .name = "vma_alone_10_10", .unit = "us", .first_ops = 100,
+	  .scale = FAULTING * 10 * 10, .run = run_alone },
+	{ .name = "vma_map_10_10", .unit = "us", .first_ops = 100,
+	  .run = run_map },
 	{ .name = "vma_sleep_10_10", .unit = "us", .first_ops = 100,
 	  .scale = 10 * 10, .run = run_sleep },
 };

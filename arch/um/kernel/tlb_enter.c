@@ -171,16 +171,25 @@ void um_tlb_leave(void)
 }
 
 /**
- * um_tlb_runner() - which host process may be running guest code on this CPU
+ * um_tlb_interrupt() - stop guest code that may be running on a CPU
+ * @cpu:	the CPU
  *
- * Context: interrupt.
- * Return: its view, or NULL.
+ * Where no guest code can be running, its next entry looks for what there is to
+ * do (current_mm_enter()), and no signal is spent. Another CPU that sends an
+ * interrupt calls this, too: where the host process has the host CPU of that
+ * virtual CPU's thread, the thread would not see the interrupt for a while.
+ *
+ * Context: any.
  */
-struct um_view *um_tlb_runner(void)
+void um_tlb_interrupt(unsigned int cpu)
 {
-	struct runner *runner = this_cpu_ptr(&runners);
+	struct runner *runner = per_cpu_ptr(&runners, cpu);
 
-	return runner->runs & 1 ? runner->view : NULL;
+	/* A view that has stopped may be freed meanwhile. */
+	guard(rcu)();
+	/* pairs with um_tlb_enter() */
+	if (smp_load_acquire(&runner->runs) & 1)
+		handoff_alarm(&READ_ONCE(runner->view)->id);
 }
 
 /* Returns the odd number that tells when it has stopped, or 0. */

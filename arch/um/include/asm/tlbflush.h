@@ -16,11 +16,9 @@
 
 #include <linux/mm.h>
 
-struct um_view;
-
 int um_tlb_enter(struct mm_struct *mm);
 void um_tlb_leave(void);
-struct um_view *um_tlb_runner(void);
+void um_tlb_interrupt(unsigned int cpu);
 bool um_tlb_refill(struct mm_struct *mm, unsigned long addr, bool is_write);
 bool um_tlb_kernel_refill(unsigned long addr, bool is_write);
 void um_tlb_mark_tables_freed(struct mm_struct *mm, unsigned long addr);

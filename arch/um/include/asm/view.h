@@ -84,7 +84,6 @@ void um_view_kill(struct um_view *view);
 void um_view_destroy(struct um_view *view);
 struct um_view *um_view_acquire(struct mm_struct *mm);
 void um_view_release(struct um_view *view);
-void um_view_interrupt(void);
 void um_view_tick(void);
 void um_views_kill_all(void);
 void um_cpu_views_release(struct mm_struct *mm);

@@ -261,30 +261,14 @@ void um_views_kill_all(void)
 }
 
 /**
- * um_view_interrupt() - stop guest code that may be running on this CPU
- *
- * Where no guest code can be running, its next entry looks for what there is to
- * do (current_mm_enter()), and no signal is spent.
- *
- * Context: interrupt.
- */
-void um_view_interrupt(void)
-{
-	struct um_view *view = um_tlb_runner();
-
-	if (view)
-		handoff_alarm(&view->id);
-}
-
-/**
- * um_view_tick() - the same for the timer, which also looks after hand-offs
+ * um_view_tick() - the timer has interrupted this CPU
  *
  * Context: interrupt.
  */
 void um_view_tick(void)
 {
 	handoff_tick();
-	um_view_interrupt();
+	um_tlb_interrupt(raw_smp_processor_id());
 }
 
 /* While RCU still watches: the last host process may be about to be freed. */

@@ -273,6 +273,10 @@ void handoff_alarm(struct mm_id *id)
 {
 	struct handoff *words = words_of(id);
 
+	/* It has just done so, and this thread is about to see that. */
+	if (__atomic_load_n(&this_cpu()->waiting, __ATOMIC_RELAXED) == id &&
+	    HANDOFF_LOAD(&words->kern) == HANDOFF_RUN)
+		return;
 	if (__atomic_load_n(&id->resetting, __ATOMIC_RELAXED)) {
 		HANDOFF_XCHG(&words->alarm, 1);
 		if (HANDOFF_LOAD(&words->reset) == HANDOFF_RESET_WANTED)
