@@ -67,6 +67,7 @@ static void free_view(struct rcu_head *rcu)
 static void free_view_soon(struct um_view *view)
 {
 	handoff_forget(&view->id);
+	os_view_forget(&view->id);
 	call_rcu(&view->rcu, free_view);
 }
 
@@ -85,6 +86,7 @@ static struct um_view *alloc_view(void)
 	}
 	view->id.mem_token = get_random_long();
 	view->id.bell = next_bell++ % HANDOFF_BELLS;
+	view->id.proc_file = -1;
 	stub_batch_init(&view->id);
 	mutex_init(&view->turnstile);
 	INIT_LIST_HEAD(&view->idle);

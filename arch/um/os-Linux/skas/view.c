@@ -42,6 +42,11 @@
 /* How often to look whether a host process sleeps at last; some 100 us */
 #define SETTLE_TRIES	32
 
+/* How many descriptors may be taken by files in /proc of host processes */
+#define PROC_FILES	64
+
+static int proc_files;
+
 int using_seccomp;
 
 static int stub_exe_fd;
@@ -241,19 +246,59 @@ void os_view_lost(struct mm_id *id)
 	id->pid = -1;
 }
 
-/* What the host says of where a process is; -EBUSY if it runs. */
-static int where_is(int pid, unsigned long *number, unsigned long *ip)
+static int open_proc_file(const struct mm_id *id)
 {
-	char path[40], text[256], *end;
-	ssize_t n;
+	char path[40];
 	int fd;
 
-	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
+	snprintf(path, sizeof(path), "/proc/%d/syscall", id->pid);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+/* It stays open, as it takes longer to open than to read; but not of too many. */
+static ssize_t read_proc_file(struct mm_id *id, char *text, size_t size)
+{
+	int fd = id->proc_file;
+	ssize_t n;
+
 	if (fd < 0)
-		return -errno;
-	CATCH_EINTR(n = read(fd, text, sizeof(text) - 1));
-	close(fd);
+		fd = open_proc_file(id);
+	if (fd < 0)
+		return fd;
+	CATCH_EINTR(n = pread(fd, text, size, 0));
+	if (fd == id->proc_file)
+		return n;
+	if (__atomic_add_fetch(&proc_files, 1, __ATOMIC_RELAXED) <= PROC_FILES) {
+		id->proc_file = fd;
+	} else {
+		__atomic_sub_fetch(&proc_files, 1, __ATOMIC_RELAXED);
+		close(fd);
+	}
+	return n;
+}
+
+/**
+ * os_view_forget() - close what is open of a host process
+ * @id:		the host process, which nobody uses any more
+ *
+ * Context: any.
+ */
+void os_view_forget(struct mm_id *id)
+{
+	if (id->proc_file < 0)
+		return;
+	close(id->proc_file);
+	id->proc_file = -1;
+	__atomic_sub_fetch(&proc_files, 1, __ATOMIC_RELAXED);
+}
+
+/* What the host says of where a process is; -EBUSY if it runs. */
+static int where_is(struct mm_id *id, unsigned long *number, unsigned long *ip)
+{
+	char text[256], *end;
+	ssize_t n = read_proc_file(id, text, sizeof(text) - 1);
+
 	if (n <= 0)
 		return -ESRCH;
 
@@ -292,7 +337,7 @@ int os_view_settle(struct mm_id *id)
 		return 0;
 
 	for (i = 0; ; i++) {
-		err = where_is(id->pid, &number, &ip);
+		err = where_is(id, &number, &ip);
 		if (err != -EBUSY || i == SETTLE_TRIES)
 			break;
 		handoff_settle(id);

@@ -30,6 +30,7 @@ int handoff_start(struct mm_id *id);
 int handoff_run(struct mm_id *id);
 void handoff_lost(struct mm_id *id);
 void handoff_forget(struct mm_id *id);
+void os_view_forget(struct mm_id *id);
 void handoff_idle(int idle);
 void handoff_tick(void);
 void handoff_settle(struct mm_id *id);

@@ -17,6 +17,7 @@
  * @mem_token:	with which its batches may map the memory file (seccomp mode)
  * @bell:	on which bell it sleeps (handoff.h)
  * @where:	on which host CPUs it may run (os-Linux/skas/placement.c)
+ * @proc_file:	its /proc/PID/syscall on the host, if that is open, or -1
  * @resetting:	it is being made as new by its next resumption (handoff_alarm())
  * @batch:	operations that it has to run before guest code
  */
@@ -26,6 +27,7 @@ struct mm_id {
 	unsigned long mem_token;
 	unsigned int bell;
 	int where;
+	int proc_file;
 	int resetting;
 	struct tlb_batch batch;
 };
