@@ -107,9 +107,8 @@ void um_tlb_fill_again(unsigned long start, unsigned long end)
 {
 	struct um_view *view = um_current_view();
 
-	view->again_start = round_down(start, UM_TLB_MARK_BYTES);
-	view->again_end = min(round_up(end, UM_TLB_MARK_BYTES),
-			      um_vas_slot_end(start));
+	WRITE_ONCE(view->again_start, round_down(start, UM_TLB_MARK_BYTES));
+	WRITE_ONCE(view->again_end, round_up(end, UM_TLB_MARK_BYTES));
 }
 
 /* What others have dropped since this view ran last. */
@@ -138,11 +137,16 @@ static void drop_removed(const mm_context_t *context, struct um_view *view)
 	}
 }
 
-/* Where the last fault was: others may map it already, this view does not. */
+/*
+ * Where the last fault was: others may map it already, this view does not. The two
+ * ends may be of two hints, as a thread that came from another CPU gives one, too.
+ */
 static int fill_again(struct tlb_walk *walk, struct um_view *view)
 {
-	unsigned long start = view->again_start;
-	unsigned long end = min(view->again_end, start + FILL_AGAIN_MAX);
+	unsigned long start = READ_ONCE(view->again_start);
+	unsigned long end = min3(READ_ONCE(view->again_end),
+				 start + FILL_AGAIN_MAX,
+				 um_vas_user_end(start));
 	int err;
 
 	view->again_end = 0;
