@@ -28,16 +28,17 @@ typedef bool (*piece_op)(void *piece, size_t len, void *arg);
 /*
  * Where page faults are not allowed, the caller may hold a page-table lock (as
  * the handler of write faults does when it copies a page): then one that is held
- * is as good as a page that is not there.
+ * is as good as a page that is not there. Elsewhere it has to be waited for: the
+ * page is there, and so the fault handler would be content, again and again.
  */
 static pte_t *lock_entry(struct mm_struct *mm, unsigned long addr,
-			 spinlock_t **ptl)
+			 spinlock_t **ptl, bool may_wait)
 {
 	unsigned long next;
 	pmd_t *pmd, seen;
 	pte_t *ptep;
 
-	if (!faulthandler_disabled())
+	if (may_wait)
 		return um_tlb_lock_entry(mm, addr, ptl);
 
 	pmd = um_tlb_find_table(mm, addr, &next);
@@ -57,12 +58,14 @@ static pte_t *lock_entry(struct mm_struct *mm, unsigned long addr,
 static int try_piece(unsigned long addr, size_t len, bool is_write, piece_op op,
 		     void *arg)
 {
+	/* Asked before RCU may make this an atomic context */
+	bool may_wait = !faulthandler_disabled();
 	int ret = -EFAULT;
 	spinlock_t *ptl;
 	pte_t *ptep, pte;
 
 	guard(rcu)();
-	ptep = lock_entry(current->mm, addr, &ptl);
+	ptep = lock_entry(current->mm, addr, &ptl, may_wait);
 	if (!ptep)
 		return ret;
 

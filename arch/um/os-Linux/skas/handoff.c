@@ -144,6 +144,12 @@ static int is_late(const struct handoff *words, unsigned int start)
 	return late > spin_cycles;
 }
 
+/* Of one that this thread waits for: the wait is over, but not left yet. */
+static int has_handed_over(struct mm_id *id)
+{
+	return HANDOFF_LOAD(&words_of(id)->kern) == HANDOFF_RUN;
+}
+
 static enum placement choose_placement(const struct handoff_cpu *cpu,
 				       unsigned int spin)
 {
@@ -273,9 +279,8 @@ void handoff_alarm(struct mm_id *id)
 {
 	struct handoff *words = words_of(id);
 
-	/* It has just done so, and this thread is about to see that. */
 	if (__atomic_load_n(&this_cpu()->waiting, __ATOMIC_RELAXED) == id &&
-	    HANDOFF_LOAD(&words->kern) == HANDOFF_RUN)
+	    has_handed_over(id))
 		return;
 	if (__atomic_load_n(&id->resetting, __ATOMIC_RELAXED)) {
 		HANDOFF_XCHG(&words->alarm, 1);
@@ -360,6 +365,9 @@ static void judge_contention(struct handoff_cpu *cpu)
 
 static void look_after_waiting(struct handoff_cpu *cpu, struct mm_id *id)
 {
+	/* Then it is this thread that does not come to see it, for interrupts. */
+	if (has_handed_over(id))
+		return;
 	cpu->ticks++;
 	if (cpu->rung_by_last)
 		HANDOFF_WAKE(&handoff_bells[id->bell]);
