@@ -16,12 +16,6 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
-#ifndef MLOCK_ONFAULT
-#define MLOCK_ONFAULT 1
-#endif
-#ifndef MCL_ONFAULT
-#define MCL_ONFAULT 4
-#endif
 #ifndef MAP_DROPPABLE
 #define MAP_DROPPABLE 0x08
 #endif
@@ -30,7 +24,7 @@
 
 static void lock_on_fault(void *p, size_t pages)
 {
-	require_call(syscall(SYS_mlock2, p, pages * PAGE, MLOCK_ONFAULT) == 0);
+	require_call(mlock2(p, pages * PAGE, MLOCK_ONFAULT) == 0);
 }
 
 static unsigned long read_pages(const char *base, size_t pages)

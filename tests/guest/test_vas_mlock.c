@@ -9,18 +9,10 @@
 #include "vas_test.h"
 
 #include <sys/resource.h>
-#include <sys/syscall.h>
 
 #define LARGE_PAGES	131072l	/* 512 MiB */
 #define TOUCHED		1311l		/* 1 % of it */
 #define USER		4711
-
-#ifndef MLOCK_ONFAULT
-#define MLOCK_ONFAULT 1
-#endif
-#ifndef MCL_ONFAULT
-#define MCL_ONFAULT 4
-#endif
 
 static long locked_pages(void)
 {
@@ -60,8 +52,7 @@ static void locked_on_fault(void)
 
 	attach_self(vid);
 	enter(vid);
-	require_call(!syscall(SYS_mlock2, at(WINDOW), LARGE_PAGES * PAGE,
-			      MLOCK_ONFAULT));
+	require_call(!mlock2(at(WINDOW), LARGE_PAGES * PAGE, MLOCK_ONFAULT));
 	check(locked_pages() == LARGE_PAGES, "%ld locked", locked_pages());
 	check(resident_pages() == 0, "%ld resident", resident_pages());
 	touch_one_percent();
@@ -71,8 +62,7 @@ static void locked_on_fault(void)
 
 	check_call(munlock(at(WINDOW), LARGE_PAGES * PAGE));
 	check(locked_pages() == 0, "%ld locked", locked_pages());
-	require_call(!syscall(SYS_mlock2, at(WINDOW), LARGE_PAGES * PAGE,
-			      MLOCK_ONFAULT));
+	require_call(!mlock2(at(WINDOW), LARGE_PAGES * PAGE, MLOCK_ONFAULT));
 	drop_with_segment(vid, sid);
 	check(locked_pages() == 0, "%ld locked after detach", locked_pages());
 }
@@ -85,8 +75,7 @@ static void attach_populates_nothing(void)
 
 	attach_self(vid);
 	enter(vid);
-	require_call(!syscall(SYS_mlock2, at(WINDOW), LARGE_PAGES * PAGE,
-			      MLOCK_ONFAULT));
+	require_call(!mlock2(at(WINDOW), LARGE_PAGES * PAGE, MLOCK_ONFAULT));
 	touch_one_percent();
 	for (unsigned int i = 0; i < sizeof(how) / sizeof(how[0]); i++) {
 		pid_t child;

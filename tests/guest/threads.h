@@ -3,18 +3,19 @@
 #ifndef THREADS_H
 #define THREADS_H
 
+#include "ktap.h"
+
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 
-/* With one CPU there is no other: then this changes nothing. */
 static inline void run_on_cpu(int cpu)
 {
 	cpu_set_t cpus;
 
 	CPU_ZERO(&cpus);
 	CPU_SET(cpu, &cpus);
-	(void)sched_setaffinity(0, sizeof(cpus), &cpus);
+	require_call(!sched_setaffinity(0, sizeof(cpus), &cpus));
 }
 
 #endif
