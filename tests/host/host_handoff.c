@@ -54,6 +54,10 @@ static void relax(void);
 #define SEEN_SLOTS	(1u << 22)
 #define SPIN		100
 
+/* In a script, besides host processes */
+#define END		(-1)
+#define IDLE		(-2)
+
 /* What BROKEN can be */
 #define XCHG_IN_TWO_STEPS	1
 #define CMPXCHG_IN_TWO_STEPS	2
@@ -100,7 +104,7 @@ static struct {
 	int bell[STUBS];
 	int interrupts, deaths;
 	bool tick;
-	unsigned int spin;
+	unsigned int spin, linger;
 } plan;
 
 static struct coroutine coroutines[COROUTINES];
@@ -415,20 +419,25 @@ static void unlock(int stub)
 			coroutines[i].status = RUNNABLE;
 }
 
-/* A virtual CPU: what handoff_run() does, once for each entry of its script. */
+/* A virtual CPU: what handoff_run() or handoff_idle() does for its script's entries. */
 static void cpu(void)
 {
 	int me = current - STUBS, last = -1;
 	const int *next;
 
-	for (next = plan.script[me]; next && *next >= 0; next++) {
-		struct handoff *words = &now.words[*next];
+	for (next = plan.script[me]; next && *next != END; next++) {
+		struct handoff *words;
 		bool alive;
 
 		/* All that it knows here */
 		coroutines[current].base =
 			mix(last + 1, next - plan.script[me]);
 		coroutines[current].history = coroutines[current].base;
+		if (*next == IDLE) {
+			handoff_rest(&now.words[last]);
+			continue;
+		}
+		words = &now.words[*next];
 		lock(me, *next);
 		if (now.pid[*next] > 0) {
 			coroutines[current].waits = false;
@@ -508,7 +517,7 @@ static bool in_a_script(int stub)
 	int i;
 
 	for (i = 0; i < CPUS; i++)
-		for (next = plan.script[i]; next && *next >= 0; next++)
+		for (next = plan.script[i]; next && *next != END; next++)
 			if (*next == stub)
 				return true;
 	return false;
@@ -539,7 +548,7 @@ static void start_run(void)
 	for (i = 0; i < STUBS; i++) {
 		now.words[i] = (struct handoff) { .stub = HANDOFF_SPIN,
 			.kern = HANDOFF_RUN, .bell = plan.bell[i],
-			.spin = plan.spin };
+			.spin = plan.spin, .linger = plan.linger };
 		now.pid[i] = 1;
 		now.owner[i] = -1;
 	}
@@ -607,7 +616,7 @@ static void explore(void)
 
 static void one_host_process(void)
 {
-	static const int script[] = { 0, 0, 0, -1 };
+	static const int script[] = { 0, 0, 0, END };
 
 	plan = (typeof(plan)) { .script = { script }, .bell = { 0, 1, 2 },
 				.interrupts = 1, .spin = SPIN };
@@ -617,7 +626,7 @@ static void one_host_process(void)
 
 static void switching(void)
 {
-	static const int script[] = { 0, 1, 0, -1 };
+	static const int script[] = { 0, 1, 0, END };
 
 	plan = (typeof(plan)) { .script = { script }, .bell = { 0, 1, 2 },
 				.interrupts = 1, .spin = SPIN };
@@ -625,9 +634,32 @@ static void switching(void)
 	CHECK(ticks == 0);
 }
 
+static void lingering(void)
+{
+	static const int script[] = { 0, 1, 0, 1, END };
+
+	plan = (typeof(plan)) { .script = { script }, .bell = { 0, 1, 2 },
+				.interrupts = 1, .spin = SPIN, .linger = 1 };
+	explore();
+	CHECK(ticks == 0);
+}
+
+static void idle_between(void)
+{
+	static const int script[] = { 0, 1, IDLE, 0, IDLE, 1, END };
+	unsigned int linger;
+
+	for (linger = 0; linger < 2; linger++) {
+		plan = (typeof(plan)) { .script = { script }, .bell = { 0, 1, 2 },
+					.spin = SPIN, .linger = linger };
+		explore();
+		CHECK(ticks == 0);
+	}
+}
+
 static void a_shared_bell(void)
 {
-	static const int script[] = { 0, 1, 0, -1 };
+	static const int script[] = { 0, 1, 0, END };
 
 	plan = (typeof(plan)) { .script = { script }, .bell = { 0, 0, 0 },
 				.spin = SPIN };
@@ -637,7 +669,7 @@ static void a_shared_bell(void)
 
 static void three_in_turn(void)
 {
-	static const int script[] = { 0, 1, 2, -1 };
+	static const int script[] = { 0, 1, 2, END };
 
 	plan = (typeof(plan)) { .script = { script }, .bell = { 0, 1, 2 },
 				.spin = SPIN };
@@ -647,17 +679,22 @@ static void three_in_turn(void)
 
 static void two_cpus(void)
 {
-	static const int first[] = { 0, 1, -1 }, second[] = { 0, -1 };
+	static const int first[] = { 0, 1, END }, second[] = { 0, END };
 
-	plan = (typeof(plan)) { .script = { first, second },
-				.bell = { 0, 1, 2 }, .spin = SPIN };
-	explore();
-	CHECK(ticks == 0);
+	unsigned int linger;
+
+	for (linger = 0; linger < 2; linger++) {
+		plan = (typeof(plan)) { .script = { first, second },
+					.bell = { 0, 1, 2 }, .spin = SPIN,
+					.linger = linger };
+		explore();
+		CHECK(ticks == 0);
+	}
 }
 
 static void without_spin(void)
 {
-	static const int first[] = { 0, 1, -1 }, second[] = { 0, -1 };
+	static const int first[] = { 0, 1, END }, second[] = { 0, END };
 
 	plan = (typeof(plan)) { .script = { first, second },
 				.bell = { 0, 1, 2 } };
@@ -668,7 +705,7 @@ static void without_spin(void)
 /* A trampoline that dies takes a wake-up with it, which the tick makes good. */
 static void a_death(void)
 {
-	static const int script[] = { 0, 1, -1 };
+	static const int script[] = { 0, 1, END };
 
 	plan = (typeof(plan)) { .script = { script }, .bell = { 0, 1, 2 },
 				.deaths = 1, .tick = true, .spin = SPIN };
@@ -679,6 +716,8 @@ static void a_death(void)
 static const struct test tests[] = {
 	{ "one host process, with an interrupt", one_host_process },
 	{ "switching between two, with an interrupt", switching },
+	{ "switching between two that linger", lingering },
+	{ "idle between", idle_between },
 	{ "two on one bell", a_shared_bell },
 	{ "three in turn", three_in_turn },
 	{ "two virtual CPUs", two_cpus },

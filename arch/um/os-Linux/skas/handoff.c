@@ -130,6 +130,11 @@ static int __init init_handoff(void)
 
 __initcall(init_handoff);
 
+static unsigned int cycles_since(unsigned int then)
+{
+	return HANDOFF_CYCLES() - then;
+}
+
 /*
  * Was a hand-over seen so late that the host must have run others meanwhile? This
  * side waited from start on, awake for as long as a spin lasts. Once it sleeps, a
@@ -137,7 +142,7 @@ __initcall(init_handoff);
  */
 static int is_late(const struct handoff *words, unsigned int start)
 {
-	unsigned int late = HANDOFF_CYCLES() - words->since;
+	unsigned int late = cycles_since(words->since);
 
 	if ((int)(words->since - start) > (int)spin_cycles)
 		late /= LATE_WAKE_UP;
@@ -236,6 +241,8 @@ int handoff_run(struct mm_id *id)
 	words->spin = spin;
 	words->yield = yield;
 	words->bell = id->bell;
+	if (last != id)
+		words->linger = cycles_since(words->since) < spin;
 	/* One that does not spin sleeps of its own accord, and wakes nobody. */
 	if (last == id || !spin)
 		last = NULL;
@@ -322,7 +329,7 @@ void handoff_forget(struct mm_id *id)
  */
 void handoff_settle(struct mm_id *id)
 {
-	handoff_tell(words_of(id), HANDOFF_NO_BELL);
+	handoff_rest(words_of(id));
 }
 
 /**

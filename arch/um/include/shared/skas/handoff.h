@@ -19,7 +19,7 @@ enum handoff_state {
 
 /* Bells fill one page. Two host processes may share one; both wake then. */
 #define HANDOFF_BELLS		1024U
-/* Not a bell: only sleep. */
+/* Not a bell: wake nobody. */
 #define HANDOFF_NO_BELL		HANDOFF_BELLS
 
 /* What handoff.reset holds. */
@@ -40,6 +40,8 @@ enum handoff_state {
  * @spin:	how long it may spin, in cycles; set by the kernel
  * @yield:	whether the two have one host CPU, so that the one that spins has to
  *		leave it to the other; set by the kernel
+ * @linger:	whether it is soon needed again when another one runs; set by the
+ *		kernel
  * @reset:	HANDOFF_RESET_WANTED: the host process is to become as new before
  *		it does anything else; it says so by 0
  * @alarm:	it is to hand over when that is done, as if it got a SIGALRM
@@ -53,6 +55,7 @@ struct handoff {
 	unsigned int bell;
 	unsigned int spin;
 	unsigned int yield;
+	unsigned int linger;
 	unsigned int reset;
 	unsigned int alarm;
 	unsigned int kern __attribute__((__aligned__(64)));

@@ -8,7 +8,8 @@
  *	RUN		it does not: the other side has handed over
  *	SPIN		it looks at its word; nobody has to wake it
  *	SLEEP		it sleeps in the host, or is about to, and must be woken
- *	TRAMPOLINE	(host process) it was told to wake another one, then sleep
+ *	TRAMPOLINE	(host process) it was told to leave the CPU to another one,
+ *			and to wake that one first if it sleeps
  *
  * Handing over is an exchange of the other side's word with RUN. What was there
  * tells whether a host call is needed; while both sides spin, none is.
@@ -21,18 +22,23 @@
  * that one the kernel says TRAMPOLINE and which bell; it wakes the sleeper,
  * which the host then puts on the CPU that the trampoline leaves.
  *
+ * Then it sleeps, too. Or it lingers, if it was soon needed again the last time:
+ * for the rest of its spin it goes on to look, and yields between. Where two
+ * processes take turns, as the ends of a pipe do, nobody has to be woken then.
+ *
  *	host process				virtual CPU
  *	stub := SPIN				kern := SPIN
  *	if xchg(kern, RUN) was SLEEP:		xchg(stub, RUN) was
- *	    wake kern				  SPIN: tell the last one to sleep
+ *	    wake kern				  SPIN: tell the last one to yield
  *	loop: stub is				  SLEEP: count the bell up, and
  *	  RUN: done				    tell the last one, or wake
  *	  SPIN: look again, or in the end	  TRAMPOLINE: wake in its place
  *	    cmpxchg(stub, SPIN, SLEEP)		loop: kern is
  *	  TRAMPOLINE: wake that bell, then	  RUN: done
- *	    cmpxchg(stub, TRAMPOLINE, SLEEP)	  SPIN: look again, or in the end
- *	  SLEEP: seen := bell; if stub still	    cmpxchg(kern, SPIN, SLEEP)
- *	    is SLEEP, sleep if bell is seen	  SLEEP: sleep if kern is SLEEP
+ *	    cmpxchg(stub, TRAMPOLINE,		  SPIN: look again, or in the end
+ *	      SPIN to linger, else SLEEP)	    cmpxchg(kern, SPIN, SLEEP)
+ *	  SLEEP: seen := bell; if stub still	  SLEEP: sleep if kern is SLEEP
+ *	    is SLEEP, sleep if bell is seen
  *
  * Guest code can write the words of its own host process. Then it harms itself:
  * the kernel takes any unknown word for one of the states, waits for nothing
@@ -97,6 +103,7 @@ static __always_inline void handoff_stub_wait(struct handoff *h,
 {
 	unsigned long start = HANDOFF_CYCLES();
 	unsigned int word, seen, bell;
+	bool yield = h->yield;
 
 	for (;;) {
 		word = HANDOFF_LOAD(&h->stub);
@@ -106,14 +113,16 @@ static __always_inline void handoff_stub_wait(struct handoff *h,
 			return;
 		case HANDOFF_SPIN:
 			if (HANDOFF_CYCLES() - start < h->spin) {
-				handoff_relax(h->yield);
+				handoff_relax(yield);
 				break;
 			}
 			HANDOFF_CMPXCHG(&h->stub, word, HANDOFF_SLEEP);
 			break;
 		case HANDOFF_TRAMPOLINE:
 			handoff_ring(bells, HANDOFF_TOLD(word));
-			HANDOFF_CMPXCHG(&h->stub, word, HANDOFF_SLEEP);
+			HANDOFF_CMPXCHG(&h->stub, word, h->linger ?
+					HANDOFF_SPIN : HANDOFF_SLEEP);
+			yield = 1;
 			break;
 		case HANDOFF_SLEEP:
 			bell = h->bell % HANDOFF_BELLS;
@@ -130,7 +139,7 @@ static __always_inline void handoff_stub_wait(struct handoff *h,
 #ifdef HANDOFF_KERNEL_SLEEP
 
 /**
- * handoff_tell() - tell a host process that may still spin to sleep
+ * handoff_tell() - tell a host process that may still spin to leave its CPU
  * @last:	its words
  * @bell:	the bell that it is to wake first, or HANDOFF_NO_BELL
  *
@@ -141,6 +150,15 @@ static __always_inline bool handoff_tell(struct handoff *last,
 {
 	return HANDOFF_CMPXCHG(&last->stub, HANDOFF_SPIN, HANDOFF_TELL(bell)) ==
 	       HANDOFF_SPIN;
+}
+
+/**
+ * handoff_rest() - have a host process that may spin go to sleep
+ * @h:		its words
+ */
+static __always_inline void handoff_rest(struct handoff *h)
+{
+	HANDOFF_CMPXCHG(&h->stub, HANDOFF_SPIN, HANDOFF_SLEEP);
 }
 
 /**
