@@ -157,6 +157,28 @@ def cpu_ticks(leader: int) -> int:
     return total
 
 
+def ipis_and_switches(text: str) -> list[tuple[int, int]]:
+    """Interrupts that CPUs have sent each other, and context switches, at each reading."""
+    rows = [line.split() for line in text.splitlines()]
+    sent = [sum(map(int, row[1:3])) for row in rows if row[0] in ("RES:", "CAL:")]
+    switched = [int(row[1]) for row in rows if row[0] == "ctxt"]
+    return list(zip(map(sum, zip(sent[::2], sent[1::2])), switched))
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two host CPUs")
+@pytest.mark.parametrize("guest", [("seccomp", 2)], ids=["seccomp-2cpu"], indirect=True)
+@pytest.mark.parametrize("what", ("bench_pipe", "bench_fork vfork_exit"), ids=("pipe", "vfork"))
+def test_a_cpu_that_is_soon_needed_stays_awake(guest: Guest, what: str) -> None:
+    """Processes that take turns send no interrupt each time, once their CPUs have learnt it."""
+    read = "grep -E 'RES:|CAL:' /proc/interrupts; grep ctxt /proc/stat"
+    done = guest.run(["sh", "-c", f"{read}; for i in 1 2 3 4 5; do {what} >/dev/null; {read}; done"])
+    assert done.code == 0, done.err
+    seen = ipis_and_switches(done.out)
+    assert len(seen) == 6
+    assert any(5 * (after[0] - before[0]) < after[1] - before[1]
+               for before, after in zip(seen, seen[1:])), seen
+
+
 @pytest.mark.parametrize("guest", [("seccomp", 1)], ids=["seccomp-1cpu"], indirect=True)
 def test_one_host_cpu_is_handed_over_awake(guest: Guest, uml: Uml, tmp_path: Path) -> None:
     """With one CPU of the host, system calls put neither side to sleep."""

@@ -276,12 +276,16 @@ void um_view_tick(void)
 /* While RCU still watches: the last host process may be about to be freed. */
 void arch_cpu_idle_enter(void)
 {
-	handoff_idle(1);
+	local_irq_enable();
+	handoff_poll();
+	local_irq_disable();
+	if (!need_resched())
+		handoff_idle();
 }
 
 void arch_cpu_idle_exit(void)
 {
-	handoff_idle(0);
+	handoff_busy();
 }
 
 /* A host process died; if it was not to, its tasks get a SIGSEGV. */

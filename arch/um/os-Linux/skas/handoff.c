@@ -15,7 +15,9 @@
  *  - not for some ticks after hand-overs were seen late again and again: the host
  *    has other work for the CPU. It is tried anew after a pause, which doubles as
  *    long as that goes on, and for which both stay on one CPU.
- *  - a virtual CPU that becomes idle sends the last host process to sleep.
+ *  - a virtual CPU that becomes idle sends the last host process to sleep; before,
+ *    both stay awake for the time of a spin, if it was soon needed again the last
+ *    time (handoff_poll()).
  *
  * With one allowed CPU a spin would only delay the one waited for. There, the one
  * that spins yields: that is one host call and a switch to the other side, where
@@ -84,6 +86,9 @@ static void futex(unsigned int *word, int op, unsigned int value)
  * @crowded:	ticks for which to leave the other host CPUs to others
  * @pause:	ticks for which not to spin
  * @next_pause:	the pause to be made if the host is found contended again
+ * @idle:	this CPU is one of @idle_cpus
+ * @idle_since:	when it last became idle, in cycles
+ * @soon_needed: the last time it was idle for less than a spin
  */
 struct handoff_cpu {
 	struct mm_id *last;
@@ -94,6 +99,9 @@ struct handoff_cpu {
 	unsigned int crowded;
 	unsigned int pause;
 	unsigned int next_pause;
+	int idle;
+	unsigned int idle_since;
+	int soon_needed;
 };
 
 static struct handoff_cpu handoff_cpus[CONFIG_NR_CPUS];
@@ -333,18 +341,50 @@ void handoff_settle(struct mm_id *id)
 }
 
 /**
- * handoff_idle() - note that a virtual CPU begins or ends to be idle
- * @idle:	which of the two
+ * handoff_poll() - wait awake for a virtual CPU to be needed again
+ *
+ * To wake its thread takes the host longer than most of what another CPU wakes it
+ * for. It yields, as the host may have given the CPU it is on to others, too.
+ *
+ * Context: the virtual CPU is about to be idle; interrupts are enabled.
+ */
+void handoff_poll(void)
+{
+	struct handoff_cpu *cpu = this_cpu();
+
+	cpu->idle_since = HANDOFF_CYCLES();
+	if (!cpu->soon_needed || cpu->pause || uml_ncpus > placement_allowed())
+		return;
+	while (!uml_need_resched() && cycles_since(cpu->idle_since) < spin_cycles)
+		HANDOFF_YIELD();
+}
+
+/**
+ * handoff_idle() - note that a virtual CPU goes to sleep
  *
  * The host process that ran last on it stops to spin.
  */
-void handoff_idle(int idle)
+void handoff_idle(void)
 {
-	struct mm_id *last = this_cpu()->last;
+	struct handoff_cpu *cpu = this_cpu();
 
-	__atomic_add_fetch(&idle_cpus, idle ? 1 : -1, __ATOMIC_RELAXED);
-	if (idle && last)
-		handoff_settle(last);
+	cpu->idle = 1;
+	__atomic_add_fetch(&idle_cpus, 1, __ATOMIC_RELAXED);
+	if (cpu->last)
+		handoff_settle(cpu->last);
+}
+
+/**
+ * handoff_busy() - note that a virtual CPU is idle no more
+ */
+void handoff_busy(void)
+{
+	struct handoff_cpu *cpu = this_cpu();
+
+	cpu->soon_needed = cycles_since(cpu->idle_since) < spin_cycles;
+	if (cpu->idle)
+		__atomic_sub_fetch(&idle_cpus, 1, __ATOMIC_RELAXED);
+	cpu->idle = 0;
 }
 
 /* Is the host short of CPUs? Once a tick. */
