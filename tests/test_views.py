@@ -171,7 +171,8 @@ def ipis_and_switches(text: str) -> list[tuple[int, int]]:
 def test_a_cpu_that_is_soon_needed_stays_awake(guest: Guest, what: str) -> None:
     """Processes that take turns send no interrupt each time, once their CPUs have learnt it."""
     read = "grep -E 'RES:|CAL:' /proc/interrupts; grep ctxt /proc/stat"
-    done = guest.run(["sh", "-c", f"{read}; for i in 1 2 3 4 5; do {what} >/dev/null; {read}; done"])
+    script = f"{read}; for i in 1 2 3 4 5; do {what} >/dev/null; {read}; done"
+    done = guest.run(["sh", "-c", script])
     assert done.code == 0, done.err
     seen = ipis_and_switches(done.out)
     assert len(seen) == 6

@@ -5,7 +5,6 @@
  */
 #include "uffd.h"
 
-#include <pthread.h>
 #include <sys/time.h>
 
 #define PAGES 32
@@ -91,38 +90,20 @@ static void fault_mended(void)
 	}
 }
 
-static char *area;
-static int fault_fd;
-
-/* Gives page i of the area the tag 0x7000 + i, as it is asked for. */
-static void *serve_faults(void *argument)
-{
-	static char page[PAGE] __attribute__((aligned(4096)));
-
-	for (int i = 0; i < PAGES; i++) {
-		char *wanted = asked_for(fault_fd);
-
-		page_fill(page, 0x7000 + (wanted - area) / PAGE);
-		give_page(fault_fd, wanted, page);
-	}
-	return argument;
-}
-
 static void user_faults(void)
 {
+	struct page_server server = { .area = map_private(PAGES),
+				      .pages = PAGES, .first_tag = 0x7000 };
 	uint32_t order[PAGES];
-	pthread_t thread;
 
-	area = map_private(PAGES);
-	fault_fd = ask_for_pages(area, PAGES);
-	require_call(!pthread_create(&thread, NULL, serve_faults, NULL));
+	start_page_server(&server);
 	shuffle(order, PAGES);
 	for (int i = 0; i < PAGES; i++)
-		check_page(area + order[i] * PAGE, 0x7000 + order[i]);
-	require_call(!pthread_join(thread, NULL));
-	check_pages(area, PAGES, 0x7000);
-	fill_pages(area, PAGES, 0x8000);
-	check_pages(area, PAGES, 0x8000);
+		check_page(server.area + order[i] * PAGE, 0x7000 + order[i]);
+	end_page_server(&server);
+	check_pages(server.area, PAGES, 0x7000);
+	fill_pages(server.area, PAGES, 0x8000);
+	check_pages(server.area, PAGES, 0x8000);
 }
 
 static const struct ktap_case cases[] = {

@@ -74,57 +74,32 @@ static void stack_grows(void)
 	      events("vma_lock_abort ") - before);
 }
 
-static char *area;
-static int uffd;
-
-static void *give_pages(void *argument)
-{
-	static char page[PAGE] __attribute__((aligned(4096)));
-
-	for (int i = 0; i < PAGES; i++) {
-		char *wanted = asked_for(uffd);
-
-		page_fill(page, 0x300 + (wanted - area) / PAGE);
-		give_page(uffd, wanted, page);
-	}
-	return argument;
-}
-
 static void pages_are_given(void)
 {
+	struct page_server server = { .area = map_one_by_one(PAGES),
+				      .pages = PAGES, .first_tag = 0x300 };
 	long before = events("vma_lock_retry ");
-	pthread_t thread;
 
-	area = map_one_by_one(PAGES);
-	uffd = ask_for_pages(area, PAGES);
-	require_call(!pthread_create(&thread, NULL, give_pages, NULL));
-	check_pages(area, PAGES, 0x300);
-	require_call(!pthread_join(thread, NULL));
+	start_page_server(&server);
+	check_pages(server.area, PAGES, 0x300);
+	end_page_server(&server);
 	check(events("vma_lock_retry ") - before >= PAGES, "%ld were waited for",
 	      events("vma_lock_retry ") - before);
 }
 
 static void pages_are_read(void)
 {
-	static char page[PAGE] __attribute__((aligned(4096)));
-	int file = open("/root/vma_locks", O_RDWR | O_CREAT | O_TRUNC, 0600);
+	int file = disk_file(PAGES, 0x400);
 	long before = events("vma_lock_retry ");
 	char *p;
 
-	require_call(file >= 0);
-	for (int i = 0; i < PAGES; i++) {
-		page_fill(page, 0x400 + i);
-		require_call(write(file, page, PAGE) == PAGE);
-	}
 	require_call(fsync(file) == 0);
 	require_call(posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0);
-	p = mmap(NULL, PAGES * PAGE, PROT_READ, MAP_SHARED, file, 0);
-	require_call(p != MAP_FAILED);
+	p = map_at(NULL, PAGES, PROT_READ, MAP_SHARED, file, 0);
 	require_call(madvise(p, PAGES * PAGE, MADV_RANDOM) == 0);
 	check_pages(p, PAGES, 0x400);
 	check(events("vma_lock_retry ") > before, "nothing was read");
 	close(file);
-	unlink("/root/vma_locks");
 }
 
 /* From swap, if there is any (test_swap). */
@@ -145,7 +120,7 @@ static void pages_come_back(void)
 	check(!swap || events("pswpin ") > before, "nothing came from swap");
 }
 
-static void wait_for_a_page(bool in_kernel)
+static void wait_for_a_page(char *area, bool in_kernel)
 {
 	int zero = open("/dev/zero", O_RDONLY);
 
@@ -161,18 +136,18 @@ static void waits_are_killable(void)
 {
 	for (int in_kernel = 0; in_kernel < 2; in_kernel++) {
 		double start = seconds_now();
-		pid_t child;
+		char *area = map_private(1);
+		pid_t child = fork_or_fail();
 
-		area = map_private(1);
-		child = fork_or_fail();
 		if (!child) {
-			uffd = ask_for_pages(area, 1);
+			int fd = ask_for_pages(area, 1);
+
 			if (!fork_or_fail()) {
-				(void)asked_for(uffd);
+				(void)asked_for(fd);
 				kill(getppid(), SIGKILL);
 				finish();
 			}
-			wait_for_a_page(in_kernel);
+			wait_for_a_page(area, in_kernel);
 			require(false, "went on without a page");
 		}
 		require_call(waitpid(child, NULL, 0) == child);
@@ -181,57 +156,34 @@ static void waits_are_killable(void)
 	}
 }
 
-static sigjmp_buf back;
-static volatile sig_atomic_t signal_code;
-
-static void note_signal(int sig, siginfo_t *info, void *context)
+static enum probe probe_access(volatile char *p, bool write)
 {
-	(void)context;
-	signal_code = sig << 8 | info->si_code;
-	siglongjmp(back, 1);
-}
-
-static int signal_of_access(volatile char *p, bool write)
-{
-	signal_code = 0;
-	if (!sigsetjmp(back, 1)) {
-		if (write)
-			*p = 1;
-		else
-			(void)*p;
-	}
-	return signal_code;
+	return write ? probe_write(p) : probe_read(p);
 }
 
 static void errors_are_told(void)
 {
-	struct sigaction action = { .sa_sigaction = note_signal,
-				    .sa_flags = SA_SIGINFO };
 	char *p = map_private(4), *beyond;
 	int file = memfd_create("short", 0);
 
-	require_call(!sigaction(SIGSEGV, &action, NULL));
-	require_call(!sigaction(SIGBUS, &action, NULL));
-	require_call(mprotect(p, PAGE, PROT_NONE) == 0);
-	require_call(mprotect(p + PAGE, PAGE, PROT_READ) == 0);
-	require_call(munmap(p + 2 * PAGE, PAGE) == 0);
+	probe_init();
+	protect(p, 1, PROT_NONE);
+	protect(p + PAGE, 1, PROT_READ);
+	unmap(p + 2 * PAGE, 1);
 	require_call(file >= 0 && ftruncate(file, PAGE) == 0);
-	beyond = mmap(NULL, 2 * PAGE, RW, MAP_SHARED, file, 0);
-	require_call(beyond != MAP_FAILED);
+	beyond = map_at(NULL, 2, RW, MAP_SHARED, file, 0);
 
 	for (int write = 0; write < 2; write++) {
-		check(signal_of_access(p, write) == (SIGSEGV << 8 | SEGV_ACCERR),
-		      "no rights: %x", signal_code);
-		check(signal_of_access(p + 2 * PAGE, write) ==
-		      (SIGSEGV << 8 | SEGV_MAPERR), "unmapped: %x", signal_code);
-		check(signal_of_access(beyond + PAGE, write) ==
-		      (SIGBUS << 8 | BUS_ADRERR), "beyond: %x", signal_code);
-		check(signal_of_access(p + 3 * PAGE, write) == 0, "allowed: %x",
-		      signal_code);
+		check_probe(probe_access(p, write), PROBE_ACCERR, "no rights");
+		check_probe(probe_access(p + 2 * PAGE, write), PROBE_MAPERR,
+			    "unmapped");
+		check_probe(probe_access(beyond + PAGE, write), PROBE_BUS,
+			    "beyond the end");
+		check_probe(probe_access(p + 3 * PAGE, write), PROBE_OK,
+			    "allowed");
 	}
-	check(signal_of_access(p + PAGE, false) == 0, "read: %x", signal_code);
-	check(signal_of_access(p + PAGE, true) == (SIGSEGV << 8 | SEGV_ACCERR),
-	      "written: %x", signal_code);
+	check_probe(probe_read(p + PAGE), PROBE_OK, "read");
+	check_probe(probe_write(p + PAGE), PROBE_ACCERR, "written");
 }
 
 static atomic_bool stop;

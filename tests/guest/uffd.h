@@ -6,6 +6,7 @@
 #include "memory.h"
 
 #include <linux/userfaultfd.h>
+#include <pthread.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
 
@@ -43,6 +44,41 @@ static inline void give_page(int fd, void *addr, const void *contents)
 	};
 
 	require_call(ioctl(fd, UFFDIO_COPY, &copy) == 0);
+}
+
+/* A thread that gives page i of an area the tag first_tag + i, as it is asked for. */
+struct page_server {
+	char *area;
+	size_t pages;
+	uint32_t first_tag;
+	int fd;
+	pthread_t thread;
+};
+
+static inline void *serve_pages(void *server)
+{
+	static char page[PAGE] __attribute__((aligned(4096)));
+	struct page_server *s = server;
+
+	for (size_t i = 0; i < s->pages; i++) {
+		char *wanted = asked_for(s->fd);
+
+		page_fill(page, s->first_tag + (wanted - s->area) / PAGE);
+		give_page(s->fd, wanted, page);
+	}
+	return NULL;
+}
+
+static inline void start_page_server(struct page_server *s)
+{
+	s->fd = ask_for_pages(s->area, s->pages);
+	require_call(!pthread_create(&s->thread, NULL, serve_pages, s));
+}
+
+/* Once all of its pages were given. */
+static inline void end_page_server(struct page_server *s)
+{
+	require_call(!pthread_join(s->thread, NULL));
 }
 
 #endif

@@ -51,12 +51,13 @@ static vm_fault_t handle_under_vma_lock(struct mm_struct *mm,
 	fault = handle(vma, addr, *flags | FAULT_FLAG_VMA_LOCK);
 	if (!(fault & UNLOCKED))
 		vma_end_read(vma);
-	if (!(fault & VM_FAULT_RETRY))
+	if (!(fault & VM_FAULT_RETRY)) {
 		count_vm_vma_lock_event(VMA_LOCK_SUCCESS);
-	else
-		count_vm_vma_lock_event(VMA_LOCK_RETRY);
+		return fault;
+	}
+	count_vm_vma_lock_event(VMA_LOCK_RETRY);
 	/* It has waited for the page, and is to be done now. */
-	if ((fault & VM_FAULT_RETRY) && (fault & VM_FAULT_MAJOR))
+	if (fault & VM_FAULT_MAJOR)
 		*flags |= FAULT_FLAG_TRIED;
 	return fault;
 }

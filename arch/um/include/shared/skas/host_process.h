@@ -30,7 +30,6 @@ int handoff_start(struct mm_id *id);
 int handoff_run(struct mm_id *id);
 void handoff_lost(struct mm_id *id);
 void handoff_forget(struct mm_id *id);
-void os_view_forget(struct mm_id *id);
 void handoff_poll(void);
 void handoff_idle(void);
 void handoff_busy(void);
@@ -46,5 +45,6 @@ void os_view_reap(struct mm_id *id);
 bool os_view_alive(struct mm_id *id);
 void os_view_lost(struct mm_id *id);
 int os_view_settle(struct mm_id *id);
+void os_view_forget(struct mm_id *id);
 
 #endif
