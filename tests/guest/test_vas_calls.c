@@ -192,26 +192,45 @@ static void attached_already(void)
 	drop_vas(vid);
 }
 
-/* Attaching takes no address space of the process; entering does. */
+static long address_space(void)
+{
+	return number_in("/proc/self/status", "VmSize:") * 1024;
+}
+
+static void limit_address_space(long bytes)
+{
+	const struct rlimit limit = { bytes, RLIM_INFINITY };
+
+	require_call(setrlimit(RLIMIT_AS, &limit) == 0);
+}
+
+/* Entering takes address space of the process; without lazy attach, attaching does. */
 static void address_space_is_limited(void)
 {
-	const struct rlimit enough = { RLIM_INFINITY, RLIM_INFINITY };
 	int sid, vid = vas_with_segment("space", &sid);
-	struct rlimit little = enough;
+	long before = address_space();
+	bool lazy;
 
 	attach_self(vid);
-	little.rlim_cur = number_in("/proc/self/status", "VmSize:") * 1024 +
-			  (SEG_PAGES - 1) * PAGE;
-	require_call(setrlimit(RLIMIT_AS, &little) == 0);
-	check_errno(vas_switch(vid), ENOMEM);
-	check(active_vas() == 0, "inside");
-	little.rlim_cur += PAGE;
-	require_call(setrlimit(RLIMIT_AS, &little) == 0);
+	lazy = address_space() == before;
+	require_call(vas_detach(0, vid) == 0);
+
+	limit_address_space(before + (SEG_PAGES - 1) * PAGE);
+	if (lazy) {
+		check_call(vas_attach(0, vid, O_RDWR));
+		check_errno(vas_switch(vid), ENOMEM);
+		check(active_vas() == 0, "inside");
+	} else {
+		check_errno(vas_attach(0, vid, O_RDWR), ENOMEM);
+	}
+	limit_address_space(before + SEG_PAGES * PAGE);
+	if (!lazy)
+		check_call(vas_attach(0, vid, O_RDWR));
 	check_call(vas_switch(vid));
 	*word_at(WINDOW) = 1;
 	check_errno((long)mmap(at(HEAP), PAGE, PROT_READ, MAP_SHARED |
 			       MAP_ANONYMOUS | MAP_FIXED, -1, 0), ENOMEM);
-	require_call(setrlimit(RLIMIT_AS, &enough) == 0);
+	limit_address_space(RLIM_INFINITY);
 	check(!can_read(at(HEAP)), "something is left");
 	drop_with_segment(vid, sid);
 }

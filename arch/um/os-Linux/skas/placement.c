@@ -22,6 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <asm/unistd.h>
+#include <cpu_relax.h>
 #include <skas.h>
 #include <smp.h>
 #include "placement.h"
@@ -61,6 +62,21 @@ void placement_look(void)
 	for (i = 0; i < allowed_bytes / (long)sizeof(long); i++)
 		count += __builtin_popcountl(allowed[i]);
 	allowed_count = count;
+}
+
+/**
+ * um_cpu_relax() - one turn of a loop in which a virtual CPU waits for another
+ *
+ * The other one may be waiting for this host CPU, where there is not one for each.
+ *
+ * Context: any.
+ */
+void um_cpu_relax(void)
+{
+	if (uml_ncpus > allowed_count)
+		sched_yield();
+	else
+		__builtin_ia32_pause();
 }
 
 /**
