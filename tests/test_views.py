@@ -267,7 +267,7 @@ BURST = ('sh -c "echo up; read go; i=0; while [ \\$i -lt 60 ]; do sleep 2 & i=\\
 
 # The generic kernel passes on no errno of ours. Which of fork and exec is the first to need
 # a process that the host does not make depends on what the pool still has.
-REFUSED = ": Cannot allocate memory"
+REFUSED = ("can't fork: Cannot allocate memory", "sleep: Cannot allocate memory")
 
 
 def check_refused(log: Path) -> None:

@@ -614,6 +614,14 @@ static void explore(void)
 	       ticks);
 }
 
+static void explore_also_lingering(void)
+{
+	for (plan.linger = 0; plan.linger < 2; plan.linger++) {
+		explore();
+		CHECK(ticks == 0);
+	}
+}
+
 static void one_host_process(void)
 {
 	static const int script[] = { 0, 0, 0, END };
@@ -647,14 +655,10 @@ static void lingering(void)
 static void idle_between(void)
 {
 	static const int script[] = { 0, 1, IDLE, 0, IDLE, 1, END };
-	unsigned int linger;
 
-	for (linger = 0; linger < 2; linger++) {
-		plan = (typeof(plan)) { .script = { script }, .bell = { 0, 1, 2 },
-					.spin = SPIN, .linger = linger };
-		explore();
-		CHECK(ticks == 0);
-	}
+	plan = (typeof(plan)) { .script = { script }, .bell = { 0, 1, 2 },
+				.spin = SPIN };
+	explore_also_lingering();
 }
 
 static void a_shared_bell(void)
@@ -681,15 +685,9 @@ static void two_cpus(void)
 {
 	static const int first[] = { 0, 1, END }, second[] = { 0, END };
 
-	unsigned int linger;
-
-	for (linger = 0; linger < 2; linger++) {
-		plan = (typeof(plan)) { .script = { first, second },
-					.bell = { 0, 1, 2 }, .spin = SPIN,
-					.linger = linger };
-		explore();
-		CHECK(ticks == 0);
-	}
+	plan = (typeof(plan)) { .script = { first, second },
+				.bell = { 0, 1, 2 }, .spin = SPIN };
+	explore_also_lingering();
 }
 
 static void without_spin(void)

@@ -29,7 +29,7 @@
  *	host process				virtual CPU
  *	stub := SPIN				kern := SPIN
  *	if xchg(kern, RUN) was SLEEP:		xchg(stub, RUN) was
- *	    wake kern				  SPIN: tell the last one to yield
+ *	    wake kern				  SPIN: tell the last one to leave
  *	loop: stub is				  SLEEP: count the bell up, and
  *	  RUN: done				    tell the last one, or wake
  *	  SPIN: look again, or in the end	  TRAMPOLINE: wake in its place
