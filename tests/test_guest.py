@@ -65,6 +65,7 @@ RUNS = (
     Run(("test_fault_around",)),
     Run(("test_vma_locks",)),
     Run(("test_exec_ahead",)),
+    Run(("test_fork_ahead",)),
     Run(("test_host_mappings",)),
     # It empties the host's mappings of 1 GiB by exceeding their number.
     Run(("test_lock_on_fault",), mem_mib=1280, timeout_s=400),

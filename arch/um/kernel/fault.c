@@ -14,6 +14,7 @@
 #include <linux/mmap_lock.h>
 #include <linux/sched/signal.h>
 #include <linux/uaccess.h>
+#include <asm/ahead.h>
 #include <asm/fault_around.h>
 #include <asm/tlbflush.h>
 #include <asm/vas_slot.h>
@@ -114,8 +115,10 @@ int handle_page_fault(unsigned long address, unsigned long ip, int is_write,
 	while ((fault & VM_FAULT_RETRY) && !fatal_signal_pending(current))
 		fault = handle_under_mmap_lock(mm, address, &flags, code_out);
 
-	if (!(fault & VM_FAULT_ERROR))
+	if (!(fault & VM_FAULT_ERROR)) {
+		um_fork_learn(mm, address, is_write);
 		return 0;
+	}
 	if (fault & VM_FAULT_OOM) {
 		pagefault_out_of_memory();
 		return 0;

@@ -41,6 +41,7 @@ struct um_tlb {
 
 struct um_view;
 struct um_cpu_views;
+struct um_fork_family;
 struct um_slots;
 struct vas_mm;
 
@@ -58,11 +59,16 @@ struct um_slot {
 	struct um_tlb tlb;
 };
 
+enum um_forked { UM_FORK_NONE, UM_FORK_PARENT, UM_FORK_CHILD };
+
 /**
  * struct mm_context - what the architecture keeps for an mm
  * @view:	the host process that runs its guest code; NULL in init_mm only
  * @cpu_views:	those for its threads on other virtual CPUs, or NULL
  * @forked:	a fork has write-protected the pages since guest code ran last
+ * @learns_as_child: whether it was forked, not forking, the last time
+ * @fork_faults:	so many faults are still to be remembered since then
+ * @family:	what is known of its forks, or NULL
  * @tlb:	what the views have to be told
  * @expected:	pages which the guest is about to use: the host enters them into its
  *		page table when it maps them. Their address, and how many in the bits
@@ -77,7 +83,10 @@ struct um_slot {
 typedef struct mm_context {
 	struct um_view *view;
 	struct um_cpu_views *cpu_views;
-	bool forked;
+	enum um_forked forked;
+	bool learns_as_child;
+	unsigned int fork_faults;
+	struct um_fork_family *family;
 	struct um_tlb tlb;
 	unsigned long expected;
 	struct mutex walk;

@@ -9,6 +9,7 @@
 #include <linux/sched.h>
 #include <linux/mm_types.h>
 #include <linux/mmap_lock.h>
+#include <asm/ahead.h>
 #include <asm/mmu.h>
 #include <asm/tlbflush.h>
 #include <asm/um_fpu.h>
@@ -30,8 +31,9 @@ void destroy_context(struct mm_struct *mm);
 static inline int arch_dup_mmap(struct mm_struct *oldmm, struct mm_struct *mm)
 {
 	um_tlb_start_empty(mm);
-	oldmm->context.forked = true;
-	mm->context.forked = true;
+	oldmm->context.forked = UM_FORK_PARENT;
+	mm->context.forked = UM_FORK_CHILD;
+	um_fork_join(oldmm, mm);
 	return um_vas_drop_copied(mm);
 }
 

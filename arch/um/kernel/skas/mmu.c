@@ -7,9 +7,8 @@
 
 #include <linux/mm.h>
 #include <linux/mutex.h>
-#include <linux/ptrace.h>
-#include <linux/sched/task_stack.h>
 #include <linux/slab.h>
+#include <asm/ahead.h>
 #include <asm/mmu_context.h>
 #include <asm/um_fpu.h>
 #include <asm/vas_slot.h>
@@ -19,24 +18,6 @@
 struct mutex *__get_turnstile(struct mm_id *id)
 {
 	return &um_view_of(id)->turnstile;
-}
-
-/*
- * After a fork, the first thing that either side does is to write to its stack,
- * and to take a fault for that. It is taken here, without the way through the
- * host process and back; so are the translations of the code that comes next.
- */
-static void prefault_after_fork(struct mm_struct *mm)
-{
-	struct pt_regs *regs = current_pt_regs();
-	unsigned long ip = PT_REGS_IP(regs) & PAGE_MASK;
-
-	mm->context.forked = false;
-	mmap_read_lock(mm);
-	/* If it fails, so does the access, in its own time. */
-	fixup_user_fault(mm, PT_REGS_SP(regs) - 1, FAULT_FLAG_WRITE, NULL);
-	mmap_read_unlock(mm);
-	um_tlb_mark(mm, ip, ip + PAGE_SIZE);
 }
 
 /**
@@ -50,7 +31,7 @@ void enter_turnstile(struct mm_id *id)
 	struct mm_struct *mm = um_view_of(id)->mm;
 
 	if (READ_ONCE(mm->context.forked))
-		prefault_after_fork(mm);
+		um_fork_ahead(mm);
 	mutex_lock(__get_turnstile(id));
 	um_fpu_enter(um_view_of(id));
 }
@@ -90,6 +71,7 @@ int init_new_context(struct task_struct *task, struct mm_struct *mm)
 void destroy_context(struct mm_struct *mm)
 {
 	um_vas_destroy_mm(mm);
+	um_fork_leave(mm);
 	um_cpu_views_release(mm);
 	kfree(mm->context.log);
 	um_view_release(mm->context.view);
