@@ -16,8 +16,8 @@
  *    has other work for the CPU. It is tried anew after a pause, which doubles as
  *    long as that goes on, and for which both stay on one CPU.
  *  - a virtual CPU that becomes idle sends the last host process to sleep; before,
- *    both stay awake for the time of a spin, if it was soon needed again the last
- *    time (handoff_poll()).
+ *    both stay awake for a while, if it was soon needed again the last time
+ *    (handoff_poll()).
  *
  * With one allowed CPU a spin would only delay the one waited for. There, the one
  * that spins yields: that is one host call and a switch to the other side, where
@@ -45,10 +45,13 @@
 #include "../internal.h"
 #include "placement.h"
 
-/* Outlasts ordinary kernel work; a shorter spin is worse than none. */
-#define SPIN_NS			100000UL
+/* Outlasts most kernel work, fork and exec too; a shorter spin is worse than none. */
+#define SPIN_NS			300000UL
 
-/* How many spins long a wake-up may take. */
+/* A hand-over that is seen later than this was late; who is needed earlier, soon. */
+#define SOON_NS			100000UL
+
+/* How much later a wake-up may be. */
 #define LATE_WAKE_UP		4
 
 /* So many late hand-overs in a tick: this thread spins on a CPU that others want. */
@@ -88,7 +91,7 @@ static void futex(unsigned int *word, int op, unsigned int value)
  * @next_pause:	the pause to be made if the host is found contended again
  * @idle:	this CPU is one of @idle_cpus
  * @idle_since:	when it last became idle, in cycles
- * @soon_needed: the last time it was idle for less than a spin
+ * @soon_needed: the last time it was not idle for long
  */
 struct handoff_cpu {
 	struct mm_id *last;
@@ -108,7 +111,7 @@ static struct handoff_cpu handoff_cpus[CONFIG_NR_CPUS];
 
 unsigned int *handoff_bells;
 
-static unsigned int spin_cycles;
+static unsigned int spin_cycles, soon_cycles;
 static int idle_cpus;
 
 static struct handoff_cpu *this_cpu(void)
@@ -132,6 +135,7 @@ static int __init init_handoff(void)
 	} while (ns < 1000000);
 
 	spin_cycles = cycles * SPIN_NS / ns;
+	soon_cycles = cycles * SOON_NS / ns;
 	placement_look();
 	return 0;
 }
@@ -154,7 +158,7 @@ static int is_late(const struct handoff *words, unsigned int start)
 
 	if ((int)(words->since - start) > (int)spin_cycles)
 		late /= LATE_WAKE_UP;
-	return late > spin_cycles;
+	return late > soon_cycles;
 }
 
 /* Of one that this thread waits for: the wait is over, but not left yet. */
@@ -250,7 +254,8 @@ int handoff_run(struct mm_id *id)
 	words->yield = yield;
 	words->bell = id->bell;
 	if (last != id)
-		words->linger = cycles_since(words->since) < spin;
+		words->linger = spin &&
+				cycles_since(words->since) < soon_cycles;
 	/* One that does not spin sleeps of its own accord, and wakes nobody. */
 	if (last == id || !spin)
 		last = NULL;
@@ -355,7 +360,7 @@ void handoff_poll(void)
 	cpu->idle_since = HANDOFF_CYCLES();
 	if (!cpu->soon_needed || cpu->pause || uml_ncpus > placement_allowed())
 		return;
-	while (!uml_need_resched() && cycles_since(cpu->idle_since) < spin_cycles)
+	while (!uml_need_resched() && cycles_since(cpu->idle_since) < soon_cycles)
 		HANDOFF_YIELD();
 }
 
@@ -381,7 +386,7 @@ void handoff_busy(void)
 {
 	struct handoff_cpu *cpu = this_cpu();
 
-	cpu->soon_needed = cycles_since(cpu->idle_since) < spin_cycles;
+	cpu->soon_needed = cycles_since(cpu->idle_since) < soon_cycles;
 	if (cpu->idle)
 		__atomic_sub_fetch(&idle_cpus, 1, __ATOMIC_RELAXED);
 	cpu->idle = 0;
