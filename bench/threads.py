@@ -5,7 +5,8 @@
     bench/threads.py [--rounds N]
 
 Our kernel, and our kernel without per-VMA locks, with two CPUs each, which the
-host places freely. A round is a boot of each; a ratio is made round by round,
+host places freely, and the host itself, which tells whether it had two CPUs for
+two threads just then. A round is a boot of each; a ratio is made round by round,
 and its median and extremes are printed. All figures are kept in
 build/bench/threads-*.json, the table as Markdown in build/bench/threads.md.
 """
@@ -13,6 +14,7 @@ build/bench/threads-*.json, the table as Markdown in build/bench/threads.md.
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 
 import bench
@@ -26,12 +28,19 @@ KERNELS = {"with": bench.REPO / "linux",
            "without": bench.REPO / "build/no-vma-lock/linux"}
 SHAPES = ("2_10", "10_2", "10_10", "30_30")
 
+# What is also measured without a guest
+NATIVE = ("threads_compute_1", "threads_compute_2", "threads_touch_1", "threads_touch_2")
+
 # Two threads do twice the work of one, so their time for each is that of one.
 ROWS = (
     Row("computing, for each of two threads against one", "with threads_compute_2",
         "with threads_compute_1", 2 / 1.8, True),
-    Row("touching own memory, the same", "with threads_touch_2",
+    Row("the same on the host, without a guest", "native threads_compute_2",
+        "native threads_compute_1", 2 / 1.8, True),
+    Row("touching own memory, for each of two threads against one", "with threads_touch_2",
         "with threads_touch_1", 2 / 1.6, True),
+    Row("the same on the host, without a guest", "native threads_touch_2",
+        "native threads_touch_1", 2 / 1.6, True),
     *(Row(f"faults in {shape.replace('_', ' VMAs of ')} pages, per-VMA locks against none",
           f"with vma_fault_{shape}", f"without vma_fault_{shape}",
           2 if shape == "10_10" else 1) for shape in SHAPES),
@@ -58,6 +67,15 @@ def wanted() -> set[str]:
             if " " in name} | {"threads_create"}
 
 
+def measure_native() -> Figures:
+    """The program on the host."""
+    program = bench.REPO / "build/guest" / PROGRAM
+    done = subprocess.run([str(program), *NATIVE], capture_output=True, text=True,
+                          timeout=TIMEOUT_S, check=True)
+    return {f"native {metric}": value
+            for metric, value in vas.parse(done.stdout.splitlines()).items()}
+
+
 def measure(name: str) -> Figures:
     """One boot of a kernel; its figures are called by its name, too."""
     command = [str(bench.REPO / "uml"), "run", "--kernel", str(KERNELS[name]),
@@ -81,7 +99,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     args = parser.parse_args()
     bench.RESULTS.mkdir(parents=True, exist_ok=True)
-    rounds = [measure("with") | measure("without") for _ in range(args.rounds)]
+    rounds = [measure_native() | measure("with") | measure("without")
+              for _ in range(args.rounds)]
 
     vas.conclude("threads", vas.table({"free": rounds}, ROWS), {"rounds": rounds})
 
