@@ -5,6 +5,7 @@
 #include "pagemap.h"
 
 #define TEXT_PAGES	300
+#define PROGRAMS	48
 
 /* Nobody touches these. Each is alone in its pages. */
 static char data[2 * PAGE] __attribute__((aligned(4096))) = { 1 };
@@ -30,14 +31,35 @@ static void large_memory_is_not(void)
 		check(!is_own(bss + page * PAGE), "page %u", page);
 }
 
-/* A new program of this file, for text_is_there(): no case, and no child of one. */
-static __attribute__((constructor)) void look_at_text(int argc, char **argv)
+static void look_at_text(void)
 {
-	if (argc != 2 || strcmp(argv[1], "--text") != 0)
-		return;
 	for (unsigned int page = 0; page < TEXT_PAGES; page++)
 		check(page_has(text + page * PAGE, PM_PRESENT), "page %u", page);
 	finish();
+}
+
+/* Tells whether page 1 is there, or page 0, which nobody writes; writes page 1. */
+static void look_at_data(void)
+{
+	int found = is_own(data + PAGE) | is_own(data) << 1;
+
+	data[PAGE] = 1;
+	_exit(found);
+}
+
+/* What a new program of this file does that a case has started. */
+static __attribute__((constructor)) void look(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "--text") == 0)
+		look_at_text();
+	if (argc == 2 && strcmp(argv[1], "--data") == 0)
+		look_at_data();
+}
+
+static void start_program(const char *argument)
+{
+	execl("/proc/self/exe", "test_exec_ahead", argument, NULL);
+	require_call(false);
 }
 
 static void text_is_there(void)
@@ -48,14 +70,36 @@ static void text_is_there(void)
 	require_call(fd >= 0);
 	while (read(fd, buffer, sizeof(buffer)) > 0)
 		;
-	execl("/proc/self/exe", "test_exec_ahead", "--text", NULL);
-	require_call(false);
+	start_program("--text");
+}
+
+/* The program is known by now, but once in a while it is learnt anew. */
+static void written_data_is_there(void)
+{
+	int found[2] = { 0 };
+
+	for (int i = 0; i < PROGRAMS; i++) {
+		pid_t pid = fork_or_fail();
+		int status;
+
+		if (!pid)
+			start_program("--data");
+		require_call(waitpid(pid, &status, 0) == pid);
+		require(WIFEXITED(status), "status %#x", status);
+		found[0] += WEXITSTATUS(status) >> 1;
+		found[1] += WEXITSTATUS(status) & 1;
+	}
+	check(found[1] >= PROGRAMS * 3 / 4 && found[1] < PROGRAMS,
+	      "what was written: %d of %d", found[1], PROGRAMS);
+	check(found[0] == 0, "what was not: %d of %d", found[0], PROGRAMS);
 }
 
 static const struct ktap_case cases[] = {
 	{ "data is there", data_is_there, 0 },
 	{ "large memory is not", large_memory_is_not, 0 },
 	{ "text that is in memory is there", text_is_there, 0 },
+	{ "of what is known, data that is written is there",
+	  written_data_is_there, 0 },
 };
 
 KTAP_TESTS(cases)

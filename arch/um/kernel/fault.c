@@ -116,7 +116,7 @@ int handle_page_fault(unsigned long address, unsigned long ip, int is_write,
 		fault = handle_under_mmap_lock(mm, address, &flags, code_out);
 
 	if (!(fault & VM_FAULT_ERROR)) {
-		um_fork_learn(mm, address, is_write);
+		um_learn(mm, address, is_write);
 		return 0;
 	}
 	if (fault & VM_FAULT_OOM) {

@@ -8,14 +8,12 @@
  * that is a fault, with a way through the host process and back. So a family (a
  * program since its exec, and all that it has forked) remembers which pages
  * faulted first, in its children and in their parents, and with the next fork
- * they are touched in advance.
- *
- * Whether a page that was touched in advance is used, nobody can tell. So every
- * so many forks a family begins anew to learn.
+ * they are touched in advance (touch_ahead.c).
  *
  * Locks: the family's, below everything else.
  */
 
+#include <linux/cred.h>
 #include <linux/mm.h>
 #include <linux/mmap_lock.h>
 #include <linux/ptrace.h>
@@ -25,34 +23,21 @@
 #include <linux/spinlock.h>
 #include <asm/ahead.h>
 #include <asm/fault_around.h>
-#include <asm/vas_slot.h>
-
-/* So many pages are remembered, among the first so many faults */
-#define PAGES	16U
-
-/* After so many forks it begins anew. */
-#define FORKS	16
-
-/* Of a page that was written, in the place of its offset */
-#define WRITTEN	1UL
-
-/* Pages, the oldest first from @next on, and the forks that found them */
-struct side {
-	unsigned int nr, next, forks;
-	unsigned long page[PAGES];
-};
+#include "touch_ahead.h"
 
 /**
  * struct um_fork_family - what is known of a program that forks
  * @lock:	for @child and @parent
  * @users:	mms of the family
+ * @uid:	whose program it is
  * @child:	pages that faulted first in a child
  * @parent:	pages that faulted first in a parent
  */
 struct um_fork_family {
 	spinlock_t lock;
 	refcount_t users;
-	struct side child, parent;
+	kuid_t uid;
+	struct remembered child, parent;
 };
 
 /**
@@ -60,7 +45,7 @@ struct um_fork_family {
  * @parent:	the mm that forks
  * @child:	the new one
  *
- * Without memory there is no family, and nothing is learnt.
+ * Without memory there is no family, and nothing is learnt of forks.
  *
  * Context: process; the mmap lock of @parent held for writing.
  */
@@ -74,6 +59,7 @@ void um_fork_join(struct mm_struct *parent, struct mm_struct *child)
 			return;
 		spin_lock_init(&family->lock);
 		refcount_set(&family->users, 1);
+		family->uid = current_euid();
 		parent->context.family = family;
 	}
 	refcount_inc(&family->users);
@@ -92,38 +78,39 @@ void um_fork_leave(struct mm_struct *mm)
 		kfree(family);
 }
 
-/* What is to be touched now. */
-static void recall(struct um_fork_family *family, struct side *side,
-		   struct side *known)
+static struct remembered *side_of(const struct mm_struct *mm)
 {
-	guard(spinlock)(&family->lock);
-	if (++side->forks % FORKS == 0) {
-		side->nr = 0;
-		side->next = 0;
-	}
-	*known = *side;
+	struct um_fork_family *family = mm->context.family;
+
+	return mm->context.learns_as_child ? &family->child : &family->parent;
 }
 
-static void touch(struct mm_struct *mm, unsigned long addr, unsigned int flags)
+/* One that has become somebody else's does not learn what others do, nor tell. */
+static bool is_member(const struct um_fork_family *family)
+{
+	return family && uid_eq(family->uid, current_euid());
+}
+
+static void touch_known(struct mm_struct *mm)
+{
+	struct um_fork_family *family = mm->context.family;
+	struct remembered known;
+
+	if (!is_member(family))
+		return;
+	scoped_guard(spinlock, &family->lock)
+		known = um_recall(side_of(mm));
+	if (um_memory_has_room(mm, known.nr))
+		um_touch_remembered(mm, known, 0);
+	WRITE_ONCE(mm->context.fork_faults, REMEMBERED_PAGES);
+}
+
+static void touch_text(struct mm_struct *mm, unsigned long addr)
 {
 	struct vm_area_struct *vma = vma_lookup(mm, addr);
 
 	if (vma && um_may_touch_ahead(vma))
-		um_touch_ahead(vma, addr, flags);
-}
-
-static void touch_known(struct mm_struct *mm, struct um_fork_family *family,
-			struct side *side)
-{
-	struct side known;
-	unsigned int i;
-
-	recall(family, side, &known);
-	if (!um_memory_has_room(mm, known.nr))
-		return;
-	for (i = 0; i < known.nr; i++)
-		touch(mm, known.page[i] & PAGE_MASK,
-		      known.page[i] & WRITTEN ? FAULT_FLAG_WRITE : 0);
+		um_touch_ahead(vma, addr, 0);
 }
 
 /**
@@ -134,52 +121,31 @@ static void touch_known(struct mm_struct *mm, struct um_fork_family *family,
  */
 void um_fork_ahead(struct mm_struct *mm)
 {
-	struct um_fork_family *family = mm->context.family;
-	bool is_child = mm->context.forked == UM_FORK_CHILD;
 	struct pt_regs *regs = current_pt_regs();
 
+	mm->context.learns_as_child = mm->context.forked == UM_FORK_CHILD;
 	WRITE_ONCE(mm->context.forked, UM_FORK_NONE);
 	mmap_read_lock(mm);
 	/* The stack is written in any case, also by what fails then. */
 	fixup_user_fault(mm, PT_REGS_SP(regs) - 1, FAULT_FLAG_WRITE, NULL);
-	if (is_child)
-		touch(mm, PT_REGS_IP(regs), 0);
-	if (family)
-		touch_known(mm, family,
-			    is_child ? &family->child : &family->parent);
+	if (mm->context.learns_as_child)
+		touch_text(mm, PT_REGS_IP(regs));
+	touch_known(mm);
 	mmap_read_unlock(mm);
-
-	mm->context.learns_as_child = is_child;
-	WRITE_ONCE(mm->context.fork_faults, family ? PAGES : 0);
 }
 
-static void note(struct side *side, unsigned long addr, unsigned long written)
-{
-	unsigned int i;
-
-	for (i = 0; i < side->nr; i++) {
-		if ((side->page[i] & PAGE_MASK) == addr) {
-			side->page[i] |= written;
-			return;
-		}
-	}
-	side->page[side->next] = addr | written;
-	side->next = (side->next + 1) % PAGES;
-	side->nr = min(side->nr + 1, PAGES);
-}
-
-/* See um_fork_learn(). */
-void __um_fork_learn(struct mm_struct *mm, unsigned long addr, bool is_write)
+/**
+ * um_fork_remember() - a page has faulted soon after a fork
+ * @mm:		the mm of the current task
+ * @addr:	the address
+ * @is_write:	whether it was written
+ */
+void um_fork_remember(struct mm_struct *mm, unsigned long addr, bool is_write)
 {
 	struct um_fork_family *family = mm->context.family;
 
-	if (um_vas_slot_of(addr))
+	if (!is_member(family))
 		return;
 	guard(spinlock)(&family->lock);
-	/* Another thread may have had the last one. */
-	if (!mm->context.fork_faults)
-		return;
-	WRITE_ONCE(mm->context.fork_faults, mm->context.fork_faults - 1);
-	note(mm->context.learns_as_child ? &family->child : &family->parent,
-	     addr & PAGE_MASK, is_write ? WRITTEN : 0);
+	um_remember(side_of(mm), addr, is_write);
 }

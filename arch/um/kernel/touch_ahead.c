@@ -4,6 +4,9 @@
  * anything that matters if it is wrong: nothing is read from a disk or from swap,
  * and regions are left alone whose owner wants to know or to decide what becomes
  * resident.
+ *
+ * The guess is what faulted first the times before. Whether a page that was touched
+ * in advance is used, nobody can tell; so every so many times it is learnt anew.
  */
 
 #include <linux/mm.h>
@@ -12,7 +15,9 @@
 #include <linux/rcupdate.h>
 #include <linux/userfaultfd_k.h>
 #include <asm/ahead.h>
+#include <asm/vas_slot.h>
 #include "tlb_internal.h"
+#include "touch_ahead.h"
 
 static pte_t entry_of(struct mm_struct *mm, unsigned long addr)
 {
@@ -80,4 +85,85 @@ int um_touch_ahead(struct vm_area_struct *vma, unsigned long addr,
 	if (!is_at_hand(vma, addr))
 		return 0;
 	return fixup_user_fault(vma->vm_mm, addr, flags, NULL);
+}
+
+/**
+ * um_recall() - what is to be touched now
+ * @remembered:	what was remembered so far; nothing, from time to time
+ *
+ * Context: the lock of @remembered held.
+ */
+struct remembered um_recall(struct remembered *remembered)
+{
+	if (remembered->rounds++ % REMEMBERED_ROUNDS == 0) {
+		remembered->nr = 0;
+		remembered->next = 0;
+	}
+	return *remembered;
+}
+
+/**
+ * um_remember() - a page has faulted
+ * @remembered:	where to remember it
+ * @addr:	its address, or what stands for it
+ * @is_write:	whether it was written
+ *
+ * Context: the lock of @remembered held.
+ */
+void um_remember(struct remembered *remembered, unsigned long addr,
+		 bool is_write)
+{
+	unsigned long written = is_write ? REMEMBERED_WRITTEN : 0;
+	unsigned int i;
+
+	addr &= PAGE_MASK;
+	for (i = 0; i < remembered->nr; i++) {
+		if ((remembered->page[i] & PAGE_MASK) == addr) {
+			remembered->page[i] |= written;
+			return;
+		}
+	}
+	remembered->page[remembered->next] = addr | written;
+	remembered->next = (remembered->next + 1) % REMEMBERED_PAGES;
+	remembered->nr = min(remembered->nr + 1, REMEMBERED_PAGES);
+}
+
+/**
+ * um_touch_remembered() - touch what was remembered
+ * @mm:		the mm of the current task
+ * @known:	what was remembered
+ * @base:	what is to be added to its addresses
+ *
+ * Context: process; the mmap lock held for reading.
+ */
+void um_touch_remembered(struct mm_struct *mm, struct remembered known,
+			 unsigned long base)
+{
+	unsigned int i;
+
+	for (i = 0; i < known.nr; i++) {
+		unsigned long addr = base + (known.page[i] & PAGE_MASK);
+		struct vm_area_struct *vma = vma_lookup(mm, addr);
+
+		if (vma && um_may_touch_ahead(vma))
+			um_touch_ahead(vma, addr,
+				       known.page[i] & REMEMBERED_WRITTEN ?
+				       FAULT_FLAG_WRITE : 0);
+	}
+}
+
+/* See um_learn(). */
+void __um_learn(struct mm_struct *mm, unsigned long addr, bool is_write)
+{
+	unsigned int left = READ_ONCE(mm->context.fork_faults);
+
+	/* Of several threads, each may have the last one. */
+	if (left)
+		WRITE_ONCE(mm->context.fork_faults, left - 1);
+	if (um_vas_slot_of(addr))
+		return;
+	if (mm->context.family)
+		um_fork_remember(mm, addr, is_write);
+	else
+		um_exec_remember(mm, addr, is_write);
 }

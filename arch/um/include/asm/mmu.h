@@ -67,7 +67,7 @@ enum um_forked { UM_FORK_NONE, UM_FORK_PARENT, UM_FORK_CHILD };
  * @cpu_views:	those for its threads on other virtual CPUs, or NULL
  * @forked:	a fork has write-protected the pages since guest code ran last
  * @learns_as_child: whether it was forked, not forking, the last time
- * @fork_faults:	so many faults are still to be remembered since then
+ * @fork_faults:	so many faults are still to be remembered, since then or since exec
  * @family:	what is known of its forks, or NULL
  * @tlb:	what the views have to be told
  * @expected:	pages which the guest is about to use: the host enters them into its
