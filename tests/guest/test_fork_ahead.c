@@ -5,6 +5,7 @@
  */
 #include "pagemap.h"
 
+#include <sys/prctl.h>
 #include <sys/wait.h>
 
 #define PAGES	8
@@ -138,11 +139,31 @@ static void others_are_left_alone(void)
 	}
 }
 
+/* What the children of root touch is nothing that another user could see. */
+static void not_told_to_others(void)
+{
+	char *p = pages_with_tags();
+	pid_t pid;
+
+	for (int i = 0; i < 3; i++)
+		child_finds_page(p, true);
+	pid = fork_or_fail();
+	if (!pid) {
+		require_call(setuid(1) == 0);
+		require_call(prctl(PR_SET_DUMPABLE, 1) == 0);
+		for (int i = 0; i < 3; i++)
+			check(!child_finds_page(p, true), "child %d", i);
+		finish();
+	}
+	wait_for(pid);
+}
+
 static const struct ktap_case cases[] = {
 	{ "children find what children wrote", children_find_it, 0 },
 	{ "it is forgotten", it_is_forgotten, 0 },
 	{ "parents find what parents wrote", parents_find_it, 0 },
 	{ "others are left alone", others_are_left_alone, 0 },
+	{ "not told to other users", not_told_to_others, 0 },
 };
 
 KTAP_TESTS(cases)

@@ -9,6 +9,7 @@
  * in advance is used, nobody can tell; so every so many times it is learnt anew.
  */
 
+#include <linux/fs.h>
 #include <linux/mm.h>
 #include <linux/pagemap.h>
 #include <linux/pgtable.h>
@@ -55,6 +56,34 @@ static bool is_at_hand(struct vm_area_struct *vma, unsigned long addr)
 	if (!pte_none(pte))
 		return pte_present(pte);
 	return !vma->vm_file || is_in_page_cache(vma, addr);
+}
+
+static bool is_anonymous(struct vm_area_struct *vma, unsigned long addr)
+{
+	struct folio *folio = NULL;
+	spinlock_t *ptl;
+	pte_t *ptep;
+	bool anon;
+
+	guard(rcu)();
+	ptep = um_tlb_lock_entry(vma->vm_mm, addr, &ptl);
+	if (!ptep)
+		return false;
+	if (pte_present(ptep_get(ptep)))
+		folio = vm_normal_folio(vma, addr, ptep_get(ptep));
+	anon = folio && folio_test_anon(folio);
+	um_tlb_unlock_table(ptep, ptl);
+	return anon;
+}
+
+/*
+ * A private mapping of a file follows the file until its page is copied. So that is
+ * not done in advance where the file may be written: it may not while it is run.
+ */
+static bool may_write_ahead(struct vm_area_struct *vma, unsigned long addr)
+{
+	return !vma->vm_file || is_anonymous(vma, addr) ||
+	       atomic_read(&file_inode(vma->vm_file)->i_writecount) < 0;
 }
 
 /**
@@ -144,11 +173,12 @@ void um_touch_remembered(struct mm_struct *mm, struct remembered known,
 	for (i = 0; i < known.nr; i++) {
 		unsigned long addr = base + (known.page[i] & PAGE_MASK);
 		struct vm_area_struct *vma = vma_lookup(mm, addr);
+		bool write = known.page[i] & REMEMBERED_WRITTEN;
 
-		if (vma && um_may_touch_ahead(vma))
-			um_touch_ahead(vma, addr,
-				       known.page[i] & REMEMBERED_WRITTEN ?
-				       FAULT_FLAG_WRITE : 0);
+		if (!vma || !um_may_touch_ahead(vma) ||
+		    (write && !may_write_ahead(vma, addr)))
+			continue;
+		um_touch_ahead(vma, addr, write ? FAULT_FLAG_WRITE : 0);
 	}
 }
 
