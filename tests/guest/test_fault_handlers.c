@@ -106,10 +106,33 @@ static void user_faults(void)
 	check_pages(server.area, PAGES, 0x8000);
 }
 
+static char *asked_area;
+static int asked_fd;
+
+static void give_it(int sig)
+{
+	static char page[PAGE] __attribute__((aligned(4096)));
+
+	(void)sig;
+	page_fill(page, 0x9000);
+	give_page(asked_fd, asked_area, page);
+}
+
+/* The page that it waits for comes from the handler of a signal. */
+static void signal_ends_wait(void)
+{
+	asked_area = map_private(1);
+	asked_fd = ask_for_pages(asked_area, 1);
+	require_call(signal(SIGALRM, give_it) != SIG_ERR);
+	alarm(1);
+	check_page(asked_area, 0x9000);
+}
+
 static const struct ktap_case cases[] = {
 	{ "signals in faults", signals_in_faults, 0 },
 	{ "fault mended by its handler", fault_mended, 0 },
 	{ "userfaultfd", user_faults, 0 },
+	{ "a signal ends the wait for a page", signal_ends_wait, 10 },
 };
 
 KTAP_TESTS(cases)

@@ -19,6 +19,7 @@
 #include <asm/tlbflush.h>
 #include <asm/vas_slot.h>
 #include <kern_util.h>
+#include "tlb_internal.h"
 
 /* The lock under which the generic handler was called has been given back. */
 #define UNLOCKED	(VM_FAULT_RETRY | VM_FAULT_COMPLETED)
@@ -82,37 +83,33 @@ static vm_fault_t handle_under_mmap_lock(struct mm_struct *mm,
 	return fault;
 }
 
-/**
- * handle_page_fault() - handle a fault in user memory
- * @address:	the address, as guest code knows it
- * @ip:		not used
- * @is_write:	whether it was written
- * @is_user:	whether guest code did, or the kernel on its behalf; what else the
- *		kernel does never gets at user memory this way
- * @code_out:	set to the si_code of the SIGSEGV for -EFAULT
- *
- * Context: process, may sleep. Takes the lock of the VMA, or the mmap lock.
- * Return: 0 if the access is to be tried again, also by a task that is being
- * killed or has to wait for memory; -EFAULT if it is not allowed; -EACCES where
- * it is, but there is nothing behind the mapping.
+/*
+ * Is there something else to do than to wait for a page? A signal that does not
+ * kill can be handled where guest code has faulted, which then faults again, and
+ * not in the middle of a system call.
  */
-int handle_page_fault(unsigned long address, unsigned long ip, int is_write,
-		      int is_user, int *code_out)
+static bool gives_up(unsigned int flags)
 {
-	unsigned int flags = FAULT_FLAG_DEFAULT | FAULT_FLAG_USER |
-			     (is_write ? FAULT_FLAG_WRITE : 0);
+	return flags & FAULT_FLAG_INTERRUPTIBLE ?
+	       signal_pending(current) : fatal_signal_pending(current);
+}
+
+static int fault_in(unsigned long address, bool is_write, unsigned int flags,
+		    int *code_out)
+{
 	struct mm_struct *mm = current->mm;
 	vm_fault_t fault;
 
 	*code_out = SEGV_MAPERR;
-	if (!is_user || faulthandler_disabled() || !um_vas_fault(&address))
+	if (faulthandler_disabled() || !um_vas_fault(&address))
 		return -EFAULT;
 	if (um_tlb_refill(mm, address, is_write))
 		return 0;
 
 	*code_out = SEGV_ACCERR;
+	flags |= FAULT_FLAG_USER | (is_write ? FAULT_FLAG_WRITE : 0);
 	fault = handle_under_vma_lock(mm, address, &flags);
-	while ((fault & VM_FAULT_RETRY) && !fatal_signal_pending(current))
+	while ((fault & VM_FAULT_RETRY) && !gives_up(flags))
 		fault = handle_under_mmap_lock(mm, address, &flags, code_out);
 
 	if (!(fault & VM_FAULT_ERROR)) {
@@ -124,4 +121,44 @@ int handle_page_fault(unsigned long address, unsigned long ip, int is_write,
 		return 0;
 	}
 	return fault & VM_FAULT_SIGBUS ? -EACCES : -EFAULT;
+}
+
+/**
+ * handle_page_fault() - handle a fault of guest code
+ * @address:	the address, as guest code knows it
+ * @ip:		not used
+ * @is_write:	whether it was written
+ * @is_user:	whether guest code did; the kernel never gets at user memory by a
+ *		fault of its own
+ * @code_out:	set to the si_code of the SIGSEGV for -EFAULT
+ *
+ * Context: process, may sleep. Takes the lock of the VMA, or the mmap lock.
+ * Return: 0 if the access is to be tried again, also by a task that has a signal
+ * to handle first, or has to wait for memory; -EFAULT if it is not allowed; -EACCES
+ * where it is, but there is nothing behind the mapping.
+ */
+int handle_page_fault(unsigned long address, unsigned long ip, int is_write,
+		      int is_user, int *code_out)
+{
+	*code_out = SEGV_MAPERR;
+	if (!is_user)
+		return -EFAULT;
+	return fault_in(address, is_write, FAULT_FLAG_DEFAULT, code_out);
+}
+
+/**
+ * um_fault_in() - the kernel is to access user memory for which there is no page
+ * @address:	the address, as guest code knows it
+ * @is_write:	whether it is to be written
+ *
+ * Context: process, may sleep, as handle_page_fault().
+ * Return: 0 if the access is to be tried again, also by a task that is being
+ * killed or has to wait for memory; -EFAULT or -EACCES if it is no use.
+ */
+int um_fault_in(unsigned long address, bool is_write)
+{
+	int code;
+
+	return fault_in(address, is_write,
+			FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_KILLABLE, &code);
 }

@@ -151,4 +151,6 @@ static inline void um_tlb_inject_kernel(struct tlb_batch *batch)
 }
 #endif
 
+int um_fault_in(unsigned long address, bool is_write);
+
 #endif

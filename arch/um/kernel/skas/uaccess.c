@@ -81,7 +81,7 @@ static int try_piece(unsigned long addr, size_t len, bool is_write, piece_op op,
 static int do_piece(unsigned long addr, size_t len, bool is_write, piece_op op,
 		    void *arg)
 {
-	int ret, code;
+	int ret;
 
 	if (!current->mm || !um_vas_user_address(&addr))
 		return -EFAULT;
@@ -90,8 +90,7 @@ static int do_piece(unsigned long addr, size_t len, bool is_write, piece_op op,
 		ret = try_piece(addr, len, is_write, op, arg);
 		if (ret >= 0)
 			return ret;
-		if (fatal_signal_pending(current) ||
-		    handle_page_fault(addr, 0, is_write, 1, &code))
+		if (fatal_signal_pending(current) || um_fault_in(addr, is_write))
 			return -EFAULT;
 	}
 }
