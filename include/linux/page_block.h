@@ -12,6 +12,7 @@
 #include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/minmax.h>
+#include <linux/pagemap.h>
 
 /**
  * struct page_block - pages that are not used yet
@@ -52,6 +53,32 @@ static inline struct page *page_block_take(struct page_block *block, gfp_t gfp,
 		return NULL;
 	block->nr--;
 	return block->page++;
+}
+
+/**
+ * page_block_folio() - take the next page for what is read ahead of a file
+ * @block:	what is left of the last block; initially zeroes
+ * @ractl:	what is read ahead
+ * @gfp:	as for a page
+ * @wanted:	how many pages will be taken, with this one; at least 1
+ *
+ * Context: as @gfp says.
+ * Return: a small folio; NULL where there is no block, or the file's are large.
+ */
+static inline struct folio *page_block_folio(struct page_block *block,
+					     const struct readahead_control *ractl,
+					     gfp_t gfp, unsigned long wanted)
+{
+	struct page *page;
+
+	if (mapping_min_folio_order(ractl->mapping))
+		return NULL;
+	page = page_block_take(block, gfp, wanted);
+	if (!page)
+		return NULL;
+	if (ractl->dropbehind)
+		__folio_set_dropbehind(page_folio(page));
+	return page_folio(page);
 }
 
 /**

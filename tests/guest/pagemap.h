@@ -6,20 +6,32 @@
 #include "memory.h"
 
 #define PM_PRESENT	(1ull << 63)
+#define PM_SWAP		(1ull << 62)
 #define PM_FILE		(1ull << 61)
 #define PM_EXCLUSIVE	(1ull << 56)
 
-static inline bool page_has(const void *p, uint64_t flags)
+/* How many pages from base on have all of the flags. */
+static inline size_t pages_with(const void *base, size_t pages, uint64_t flags)
 {
 	int fd = open("/proc/self/pagemap", O_RDONLY);
-	uint64_t entry = 0;
+	size_t found = 0;
 
-	require(fd >= 0, "pagemap");
-	require_call(pread(fd, &entry, sizeof(entry),
-			   (uintptr_t)p / PAGE * sizeof(entry)) ==
-		     sizeof(entry));
+	require_call(fd >= 0);
+	for (size_t i = 0; i < pages; i++) {
+		uint64_t entry;
+
+		require_call(pread(fd, &entry, sizeof(entry),
+				   ((uintptr_t)base / PAGE + i) *
+				   sizeof(entry)) == sizeof(entry));
+		found += (entry & flags) == flags;
+	}
 	close(fd);
-	return (entry & flags) == flags;
+	return found;
+}
+
+static inline bool page_has(const void *page, uint64_t flags)
+{
+	return pages_with(page, 1, flags);
 }
 
 #endif

@@ -104,39 +104,33 @@ static void parents_find_it(void)
 	check(found >= ENOUGH && found < FORKS, "%d of %d", found, FORKS);
 }
 
+static void check_children_leave(const char *page, const char *what)
+{
+	for (int i = 0; i < 3; i++) {
+		pid_t pid = fork_or_fail();
+
+		if (!pid) {
+			check(!page_has(page, PM_PRESENT), "%s", what);
+			finish();
+		}
+		wait_for(pid);
+	}
+}
+
 /* What is in the place of a page that was remembered is left alone. */
 static void others_are_left_alone(void)
 {
-	char *p = pages_with_tags(), *shared;
+	char *p = pages_with_tags();
 
 	for (int i = 0; i < 3; i++)
 		child_finds_page(p, true);
 
 	require_call(munmap(p + PAGE, PAGE) == 0);
-	wait_for(fork_or_fail() ?: (finish(), 0));
-
-	shared = map_at(p + PAGE, 1, PROT_READ | PROT_WRITE,
-			MAP_SHARED | MAP_FIXED, -1, 0);
-	for (int i = 0; i < 3; i++) {
-		pid_t pid = fork_or_fail();
-
-		if (!pid) {
-			check(!page_has(shared, PM_PRESENT), "shared memory");
-			finish();
-		}
-		wait_for(pid);
-	}
-
+	check_children_leave(p + PAGE, "nothing");
+	map_at(p + PAGE, 1, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, -1, 0);
+	check_children_leave(p + PAGE, "shared memory");
 	map_at(p + PAGE, 1, PROT_NONE, MAP_PRIVATE | MAP_FIXED, -1, 0);
-	for (int i = 0; i < 3; i++) {
-		pid_t pid = fork_or_fail();
-
-		if (!pid) {
-			check(!page_has(p + PAGE, PM_PRESENT), "no rights");
-			finish();
-		}
-		wait_for(pid);
-	}
+	check_children_leave(p + PAGE, "no rights");
 }
 
 /* What the children of root touch is nothing that another user could see. */

@@ -17,6 +17,7 @@
  *
  * The swap file is made on the root file system, which must have room for it.
  */
+#include "pagemap.h"
 #include "pressure.h"
 
 #include <sys/prctl.h>
@@ -61,22 +62,10 @@ static void swap_off(void)
 	require_call(swapoff(SWAP_FILE) == 0);
 }
 
-/* How many pages of a private range are out, by /proc/self/pagemap. */
+/* How many pages of a private range are out. */
 static size_t pages_out(char *base, size_t pages)
 {
-	int fd = open("/proc/self/pagemap", O_RDONLY);
-	size_t out = 0;
-
-	require_call(fd >= 0);
-	for (size_t i = 0; i < pages; i++) {
-		uint64_t entry;
-
-		require_call(pread(fd, &entry, 8, ((uintptr_t)base / PAGE + i) *
-				   8) == 8);
-		out += entry >> 62 & 1;
-	}
-	close(fd);
-	return out;
+	return pages_with(base, pages, PM_SWAP);
 }
 
 /* The same for the whole guest. */

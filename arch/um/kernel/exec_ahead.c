@@ -83,7 +83,7 @@ static bool touch_known(struct mm_struct *mm)
 		return false;
 	scoped_guard(spinlock, &programs_lock)
 		known = um_recall(data_of(&key));
-	um_touch_remembered(mm, known, mm->start_code & PAGE_MASK);
+	um_touch_remembered(mm, &known, mm->start_code & PAGE_MASK);
 	return known.rounds > 1;
 }
 

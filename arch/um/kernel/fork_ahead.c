@@ -101,16 +101,8 @@ static void touch_known(struct mm_struct *mm)
 	scoped_guard(spinlock, &family->lock)
 		known = um_recall(side_of(mm));
 	if (um_memory_has_room(mm, known.nr))
-		um_touch_remembered(mm, known, 0);
+		um_touch_remembered(mm, &known, 0);
 	WRITE_ONCE(mm->context.fork_faults, REMEMBERED_PAGES);
-}
-
-static void touch_text(struct mm_struct *mm, unsigned long addr)
-{
-	struct vm_area_struct *vma = vma_lookup(mm, addr);
-
-	if (vma && um_may_touch_ahead(vma))
-		um_touch_ahead(vma, addr, 0);
 }
 
 /**
@@ -129,7 +121,7 @@ void um_fork_ahead(struct mm_struct *mm)
 	/* The stack is written in any case, also by what fails then. */
 	fixup_user_fault(mm, PT_REGS_SP(regs) - 1, FAULT_FLAG_WRITE, NULL);
 	if (mm->context.learns_as_child)
-		touch_text(mm, PT_REGS_IP(regs));
+		um_touch_address(mm, PT_REGS_IP(regs), false);
 	touch_known(mm);
 	mmap_read_unlock(mm);
 }

@@ -20,18 +20,31 @@
 #include "tlb_internal.h"
 #include "touch_ahead.h"
 
-static pte_t entry_of(struct mm_struct *mm, unsigned long addr)
+/* What the entry of an address has */
+enum found { FOUND_NOTHING, FOUND_SWAPPED, FOUND_OTHER, FOUND_ANONYMOUS };
+
+static enum found found_at(struct vm_area_struct *vma, unsigned long addr)
 {
+	enum found found = FOUND_OTHER;
+	struct folio *folio;
 	spinlock_t *ptl;
 	pte_t *ptep, pte;
 
 	guard(rcu)();
-	ptep = um_tlb_lock_entry(mm, addr, &ptl);
+	ptep = um_tlb_lock_entry(vma->vm_mm, addr, &ptl);
 	if (!ptep)
-		return __pte(0);
+		return FOUND_NOTHING;
+
 	pte = ptep_get(ptep);
+	folio = pte_present(pte) ? vm_normal_folio(vma, addr, pte) : NULL;
+	if (pte_none(pte))
+		found = FOUND_NOTHING;
+	else if (!pte_present(pte))
+		found = FOUND_SWAPPED;
+	else if (folio && folio_test_anon(folio))
+		found = FOUND_ANONYMOUS;
 	um_tlb_unlock_table(ptep, ptl);
-	return pte;
+	return found;
 }
 
 static bool is_in_page_cache(struct vm_area_struct *vma, unsigned long addr)
@@ -51,29 +64,11 @@ static bool is_in_page_cache(struct vm_area_struct *vma, unsigned long addr)
 /* Memory that is no file's is not there yet: it is made. */
 static bool is_at_hand(struct vm_area_struct *vma, unsigned long addr)
 {
-	pte_t pte = entry_of(vma->vm_mm, addr);
+	enum found found = found_at(vma, addr);
 
-	if (!pte_none(pte))
-		return pte_present(pte);
-	return !vma->vm_file || is_in_page_cache(vma, addr);
-}
-
-static bool is_anonymous(struct vm_area_struct *vma, unsigned long addr)
-{
-	struct folio *folio = NULL;
-	spinlock_t *ptl;
-	pte_t *ptep;
-	bool anon;
-
-	guard(rcu)();
-	ptep = um_tlb_lock_entry(vma->vm_mm, addr, &ptl);
-	if (!ptep)
-		return false;
-	if (pte_present(ptep_get(ptep)))
-		folio = vm_normal_folio(vma, addr, ptep_get(ptep));
-	anon = folio && folio_test_anon(folio);
-	um_tlb_unlock_table(ptep, ptl);
-	return anon;
+	if (found == FOUND_NOTHING)
+		return !vma->vm_file || is_in_page_cache(vma, addr);
+	return found != FOUND_SWAPPED;
 }
 
 /*
@@ -82,7 +77,7 @@ static bool is_anonymous(struct vm_area_struct *vma, unsigned long addr)
  */
 static bool may_write_ahead(struct vm_area_struct *vma, unsigned long addr)
 {
-	return !vma->vm_file || is_anonymous(vma, addr) ||
+	return !vma->vm_file || found_at(vma, addr) == FOUND_ANONYMOUS ||
 	       atomic_read(&file_inode(vma->vm_file)->i_writecount) < 0;
 }
 
@@ -158,6 +153,24 @@ void um_remember(struct remembered *remembered, unsigned long addr,
 }
 
 /**
+ * um_touch_address() - touch what a task is likely to touch, if nobody minds
+ * @mm:		the mm of the current task
+ * @addr:	the address; there may be nothing
+ * @write:	whether it is to be written
+ *
+ * Context: process; the mmap lock held for reading.
+ */
+void um_touch_address(struct mm_struct *mm, unsigned long addr, bool write)
+{
+	struct vm_area_struct *vma = vma_lookup(mm, addr);
+
+	if (!vma || !um_may_touch_ahead(vma) ||
+	    (write && !may_write_ahead(vma, addr)))
+		return;
+	um_touch_ahead(vma, addr, write ? FAULT_FLAG_WRITE : 0);
+}
+
+/**
  * um_touch_remembered() - touch what was remembered
  * @mm:		the mm of the current task
  * @known:	what was remembered
@@ -165,21 +178,14 @@ void um_remember(struct remembered *remembered, unsigned long addr,
  *
  * Context: process; the mmap lock held for reading.
  */
-void um_touch_remembered(struct mm_struct *mm, struct remembered known,
+void um_touch_remembered(struct mm_struct *mm, const struct remembered *known,
 			 unsigned long base)
 {
 	unsigned int i;
 
-	for (i = 0; i < known.nr; i++) {
-		unsigned long addr = base + (known.page[i] & PAGE_MASK);
-		struct vm_area_struct *vma = vma_lookup(mm, addr);
-		bool write = known.page[i] & REMEMBERED_WRITTEN;
-
-		if (!vma || !um_may_touch_ahead(vma) ||
-		    (write && !may_write_ahead(vma, addr)))
-			continue;
-		um_touch_ahead(vma, addr, write ? FAULT_FLAG_WRITE : 0);
-	}
+	for (i = 0; i < known->nr; i++)
+		um_touch_address(mm, base + (known->page[i] & PAGE_MASK),
+				 known->page[i] & REMEMBERED_WRITTEN);
 }
 
 /* See um_learn(). */

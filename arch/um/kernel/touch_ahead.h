@@ -36,7 +36,8 @@ void um_remember(struct remembered *remembered, unsigned long addr,
 bool um_may_touch_ahead(const struct vm_area_struct *vma);
 int um_touch_ahead(struct vm_area_struct *vma, unsigned long addr,
 		   unsigned int flags);
-void um_touch_remembered(struct mm_struct *mm, struct remembered known,
+void um_touch_address(struct mm_struct *mm, unsigned long addr, bool write);
+void um_touch_remembered(struct mm_struct *mm, const struct remembered *known,
 			 unsigned long base);
 
 void um_fork_remember(struct mm_struct *mm, unsigned long addr, bool is_write);
