@@ -12,7 +12,8 @@
  * just more than vm.max_map_count allows by default, and stock UML never
  * comes to an end there.
  *
- * In "rewrite" the child writes every page, so each is copied.
+ * In "read" the child reads every page, which the fork has left it as not used;
+ * in "rewrite" it writes every page, so each is copied.
  */
 #include "bench.h"
 
@@ -64,43 +65,59 @@ static void give_memory_back(const struct metric *m)
 		die("munmap");
 }
 
-/* One fork of writable memory, until the child was waited for. */
-static uint64_t time_fork(size_t size, int rewrite)
+static void use_nothing(size_t size)
 {
-	uint64_t start;
-	pid_t pid;
+	(void)size;
+}
 
-	make_resident(memory, size, 1);
-	start = now_ns();
-	pid = fork();
-	if (!pid) {
-		if (rewrite)
-			write_pages(memory, size, 2);
-		_exit(CHILD_STATUS);
+static void read_all(size_t size)
+{
+	expect_pages(memory, size, 1);
+}
+
+static void rewrite_all(size_t size)
+{
+	write_pages(memory, size, 2);
+}
+
+/* Forks of writable memory, each until the child was waited for. */
+static uint64_t time_forks(const struct metric *m, long ops,
+			   void (*child)(size_t size))
+{
+	size_t size = m->mib * MIB;
+	uint64_t took = 0;
+
+	for (long i = 0; i < ops; i++) {
+		uint64_t start;
+		pid_t pid;
+
+		make_resident(memory, size, 1);
+		start = now_ns();
+		pid = fork();
+		if (!pid) {
+			child(size);
+			_exit(CHILD_STATUS);
+		}
+		wait_for_child(pid);
+		took += now_ns() - start;
 	}
-	wait_for_child(pid);
-	return now_ns() - start;
+	expect_pages(memory, size, 1);
+	return took;
 }
 
 static uint64_t run_fork(const struct metric *m, long ops)
 {
-	uint64_t took = 0;
+	return time_forks(m, ops, use_nothing);
+}
 
-	for (long i = 0; i < ops; i++)
-		took += time_fork(m->mib * MIB, 0);
-	expect_pages(memory, m->mib * MIB, 1);
-	return took;
+static uint64_t run_fork_read(const struct metric *m, long ops)
+{
+	return time_forks(m, ops, read_all);
 }
 
 static uint64_t run_fork_rewrite(const struct metric *m, long ops)
 {
-	uint64_t took = 0;
-
-	for (long i = 0; i < ops; i++) {
-		took += time_fork(m->mib * MIB, 1);
-		expect_pages(memory, m->mib * MIB, 1);
-	}
-	return took;
+	return time_forks(m, ops, rewrite_all);
 }
 
 static const struct metric metrics[] = {
@@ -109,6 +126,9 @@ static const struct metric metrics[] = {
 	  .teardown = give_memory_back },
 	{ .name = "fork_16m_frag", .unit = "us", .first_ops = 2, .mib = 16,
 	  .fragmented = 1, .setup = take_memory, .run = run_fork,
+	  .teardown = give_memory_back },
+	{ .name = "fork_read_16m", .unit = "us", .first_ops = 1, .mib = 16,
+	  .setup = take_memory, .run = run_fork_read,
 	  .teardown = give_memory_back },
 	{ .name = "fork_rewrite_16m", .unit = "us", .first_ops = 1, .mib = 16,
 	  .setup = take_memory, .run = run_fork_rewrite,
@@ -123,5 +143,5 @@ static const struct metric metrics[] = {
 
 int main(int argc, char **argv)
 {
-	return bench_main(argc, argv, metrics, 5);
+	return bench_main(argc, argv, metrics, 6);
 }

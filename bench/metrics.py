@@ -54,6 +54,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("fork_exec", "us", "bench_fork", pinned=2, best=2.9),
     Metric("fork_16m", "us", "bench_forkmem", pinned=2.6, best=3.2),
     Metric("fork_16m_frag", "us", "bench_forkmem"),
+    Metric("fork_read_16m", "us", "bench_forkmem"),
     Metric("fork_rewrite_16m", "us", "bench_forkmem", pinned=7, best=8),
     Metric("fork_256m", "us", "bench_forkmem"),
     Metric("fork_256m_frag", "us", "bench_forkmem", bar=3.0),

@@ -67,6 +67,7 @@ RUNS = (
     Run(("test_exec_ahead",)),
     Run(("test_fork_ahead",)),
     Run(("test_host_mappings",)),
+    Run(("test_tlb_miss",)),
     # It empties the host's mappings of 1 GiB by exceeding their number.
     Run(("test_lock_on_fault",), mem_mib=1280, timeout_s=400),
     Run(("test_swap",), mem_mib=96, timeout_s=800),

@@ -12,6 +12,7 @@
  */
 #include "files.h"
 #include "memory.h"
+#include "smaps.h"
 
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -34,45 +35,6 @@ static unsigned long read_pages(const char *base, size_t pages)
 	for (size_t i = 0; i < pages; i++)
 		sum += *(const volatile unsigned char *)(base + i * PAGE);
 	return sum;
-}
-
-/* A field of the VMA that starts at this address, from smaps */
-static bool vma_field(const void *start, const char *name, char *text,
-		      size_t size)
-{
-	FILE *f = fopen("/proc/self/smaps", "r");
-	unsigned long from, to;
-	bool inside = false, found = false;
-	char line[512];
-
-	require_call(f);
-	while (fgets(line, sizeof(line), f)) {
-		if (sscanf(line, "%lx-%lx ", &from, &to) == 2 &&
-		    strchr(line, '-') < strchr(line, ' '))
-			inside = from == (uintptr_t)start;
-		else if (inside && !strncmp(line, name, strlen(name))) {
-			snprintf(text, size, "%s", line + strlen(name));
-			found = true;
-		}
-	}
-	fclose(f);
-	return found;
-}
-
-static long vma_number(const void *start, const char *name)
-{
-	char text[512];
-
-	return vma_field(start, name, text, sizeof(text)) ? atol(text) : -1;
-}
-
-static bool vma_flag(const void *start, const char *flag)
-{
-	char text[512], word[8];
-
-	require(vma_field(start, "VmFlags:", text, sizeof(text)), "no VMA");
-	snprintf(word, sizeof(word), " %s ", flag);
-	return strstr(text, word);
 }
 
 /* Counters of pages lag behind until each CPU has said what it knows. */
@@ -164,10 +126,14 @@ static void pages_of_a_file(void)
 	      vma_number(base, "Locked:"));
 }
 
-/* A fill by windows after a fork, of parent and child */
+/*
+ * A fill by windows after a fork, of parent and child. In the child, which inherits
+ * no lock, pages that a fork before has touched may be touched ahead: there are none
+ * where nothing was mapped before.
+ */
 static void windows_make_nothing_resident(void)
 {
-	char *base = map_apart(4096);
+	char *base = map_apart(4096 + 4096) + 4096 * PAGE;
 	pid_t pid;
 
 	lock_on_fault(base, 4096);

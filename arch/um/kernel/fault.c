@@ -103,8 +103,10 @@ static int fault_in(unsigned long address, bool is_write, unsigned int flags,
 	*code_out = SEGV_MAPERR;
 	if (faulthandler_disabled() || !um_vas_fault(&address))
 		return -EFAULT;
-	if (um_tlb_refill(mm, address, is_write))
+	if (um_tlb_refill(mm, address, is_write)) {
+		um_learn(mm, address, is_write);
 		return 0;
+	}
 
 	*code_out = SEGV_ACCERR;
 	flags |= FAULT_FLAG_USER | (is_write ? FAULT_FLAG_WRITE : 0);

@@ -369,11 +369,19 @@ static int take_along(struct vm_area_struct *vma, unsigned long addr,
 void um_fault_around(struct vm_area_struct *vma, unsigned long addr,
 		     unsigned int flags)
 {
-	int taken = 0;
+	unsigned long start = addr & PAGE_MASK;
+	unsigned int pages = 1;
 
-	addr &= PAGE_MASK;
-	if ((flags & FAULT_FLAG_WRITE) && may_take_ahead(vma, flags))
-		taken = take_along(vma, addr, flags);
-	um_tlb_expect(vma->vm_mm, addr + min(taken, 0) * PAGE_SIZE,
-		      abs(taken) + 1);
+	if (flags & FAULT_FLAG_WRITE) {
+		int taken = may_take_ahead(vma, flags) ?
+			    take_along(vma, start, flags) : 0;
+
+		start += min(taken, 0) * PAGE_SIZE;
+		pages += abs(taken);
+	} else if (!vma_is_anonymous(vma)) {
+		/* The generic handler has mapped others around it. */
+		start = round_down(addr, UM_TLB_MARK_BYTES);
+		pages = UM_TLB_MARK_BYTES / PAGE_SIZE;
+	}
+	um_tlb_expect(vma->vm_mm, start, pages, flags & FAULT_FLAG_WRITE);
 }

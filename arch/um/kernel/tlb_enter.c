@@ -56,19 +56,20 @@ static int send_user(struct mm_struct *mm)
  * um_tlb_expect() - say that the guest is about to use pages
  * @mm:		the mm of the current task
  * @addr:	the first page
- * @pages:	how many; few, as the host does work for each
+ * @pages:	how many
+ * @enter:	whether to enter them into the host's page table, too, if they are
+ *		more than one; few, as the host does work for each
  *
- * Until the next sync is done: what is mapped there is entered into the host's
- * page table at once, if it is more than a page. Of an mm's several views only
- * that of the current task is filled there. A hint, which is lost when another
- * thread gives one.
+ * Until the next sync is done. Of an mm's several views only that of the current
+ * task is filled, and only there. A hint, which is lost when another thread gives
+ * one.
  *
  * Context: any.
  */
 void um_tlb_expect(struct mm_struct *mm, unsigned long addr,
-		   unsigned int pages)
+		   unsigned int pages, bool enter)
 {
-	if (pages > 1)
+	if (enter && pages > 1)
 		WRITE_ONCE(mm->context.expected,
 			   addr | min(pages, ~PAGE_MASK));
 	if (um_tlb_several(mm) && um_current_view())

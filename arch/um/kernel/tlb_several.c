@@ -101,14 +101,15 @@ bool um_view_may_map(const struct um_view *view, unsigned long start,
  * @start:	first address
  * @end:	first address behind
  *
- * What is around is filled with it. A hint, which is lost with the next one.
+ * All of it, as it is not known what the view maps. A hint, which is lost with the
+ * next one.
  */
 void um_tlb_fill_again(unsigned long start, unsigned long end)
 {
 	struct um_view *view = um_current_view();
 
-	WRITE_ONCE(view->again_start, round_down(start, UM_TLB_MARK_BYTES));
-	WRITE_ONCE(view->again_end, round_up(end, UM_TLB_MARK_BYTES));
+	WRITE_ONCE(view->again_start, start);
+	WRITE_ONCE(view->again_end, end);
 }
 
 /* What others have dropped since this view ran last. */

@@ -27,7 +27,7 @@ int um_tlb_share(struct mm_struct *mm);
 void um_tlb_shootdown(struct mm_struct *mm, unsigned long start,
 		      unsigned long end);
 void um_tlb_expect(struct mm_struct *mm, unsigned long addr,
-		   unsigned int pages);
+		   unsigned int pages, bool enter);
 
 void flush_tlb_kernel_range(unsigned long start, unsigned long end);
 void flush_tlb_all(void);
