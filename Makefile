@@ -6,6 +6,7 @@
 #	make bench	compare it with stock UML
 #
 #	make stock, make debug	the rival; our kernel with all checkers
+#	make stress		stress-ng on the debug kernel, MINUTES=10 for each case
 #	make eager		our kernel that maps a VAS when it is attached
 #	make no-vma-lock	our kernel without per-VMA locks
 #	make image		the root image, build/rootfs.ext4
@@ -22,6 +23,7 @@
 
 PYTHON ?= /usr/bin/python3
 LINUX_TARBALL ?=
+MINUTES ?= 10
 
 GUEST_CC := gcc
 GUEST_CFLAGS := -static -O2 -Wall -Wextra -Werror -pthread \
@@ -39,7 +41,7 @@ MODULES := $(wildcard build/*/lib/test_vmalloc.ko)
 .NOTPARALLEL:
 .DELETE_ON_ERROR:
 .PHONY: all packages source tree linux stock debug eager no-vma-lock image
-.PHONY: run test bench check port clean
+.PHONY: run test stress bench check port clean
 
 all: linux
 
@@ -111,6 +113,12 @@ test:
 	@$(MAKE) --no-print-directory linux stock
 	@$(MAKE) --no-print-directory image
 	$(PYTHON) -m pytest tests
+
+stress:
+	@scripts/install-packages build test stress
+	@$(MAKE) --no-print-directory debug
+	@$(MAKE) --no-print-directory image
+	$(PYTHON) -m pytest tests/stress.py --kernel build/debug/linux --minutes $(MINUTES)
 
 bench:
 	@scripts/install-packages build bench

@@ -43,11 +43,14 @@ WAYS = (("seccomp", 1), ("seccomp", 2), ("ptrace", 1))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """--kernel and --image."""
+    """--kernel, --image, --minutes."""
     parser.addoption("--kernel", type=Path, default=REPO / "linux",
                      help="kernel under test (default ./linux)")
     parser.addoption("--image", type=Path, default=REPO / "build" / "rootfs.ext4",
                      help="root image (default build/rootfs.ext4)")
+    parser.addoption("--minutes", type=int, default=10,
+                     help="how long tests/stress.py stresses each number of CPUs"
+                          " (default 10)")
 
 
 @dataclass
