@@ -6,7 +6,7 @@
 #	make bench	compare it with stock UML
 #
 #	make stock, make debug	the rival; our kernel with all checkers
-#	make stress		stress-ng on the debug kernel, MINUTES=10 for each case
+#	make stress		stress-ng on the debug kernel, MINUTES=10 for each number of CPUs
 #	make eager		our kernel that maps a VAS when it is attached
 #	make no-vma-lock	our kernel without per-VMA locks
 #	make image		the root image, build/rootfs.ext4

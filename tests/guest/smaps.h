@@ -5,6 +5,9 @@
 
 #include "ktap.h"
 
+/* What its numbers are in */
+#define KIB_PER_PAGE 4
+
 /* A field of the VMA that starts at this address, from smaps */
 static inline bool vma_field(const void *start, const char *name, char *text,
 			     size_t size)

@@ -21,8 +21,6 @@
 #define MAP_DROPPABLE 0x08
 #endif
 
-#define KIB_PER_PAGE 4
-
 static void lock_on_fault(void *p, size_t pages)
 {
 	require_call(mlock2(p, pages * PAGE, MLOCK_ONFAULT) == 0);

@@ -11,7 +11,6 @@
 
 #define PAGES 1024
 #define WINDOW 16
-#define KIB_PER_PAGE 4
 
 static void read_at_random(char *base, uint32_t pages, uint32_t first_tag)
 {
