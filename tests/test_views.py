@@ -206,14 +206,24 @@ def test_placement(guest: Guest, uml: Uml, tmp_path: Path) -> None:
         return len(allowed) - 1 in [len(cpus_of(pid) & allowed)
                                     for pid in host_processes(leader)]
 
-    def together() -> bool:
-        mine = cpus_of(leader)
-        return len(mine) == 1 and mine in [cpus_of(pid) for pid in host_processes(leader)]
-
     with started(guest, uml, tmp_path, "echo up; while :; do bench_syscall; done") as (_, leader):
         assert wait_until(apart, timeout=20)
         with busy_processes(2 * len(allowed)):
-            assert wait_until(together, timeout=40)
+            assert wait_until(lambda: together(leader), timeout=40)
+
+
+@pytest.mark.parametrize("guest", [("ptrace", 1)], ids=["ptrace-1cpu"], indirect=True)
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two CPUs of the host")
+def test_a_traced_process_shares_the_tracers_cpu(guest: Guest, uml: Uml, tmp_path: Path) -> None:
+    """Tracer and traced process stay on one CPU, and leave it when others use it."""
+    with started(guest, uml, tmp_path, "echo up; while :; do bench_syscall; done") as (_, leader):
+        assert wait_until(lambda: together(leader), timeout=20)
+        for _ in range(3):
+            assert wait_until(lambda: len(cpus_of(leader)) == 1, timeout=20)
+            taken = cpus_of(leader)
+            with busy_processes(1, *taken):
+                assert wait_until(lambda: together(leader) and cpus_of(leader) != taken,
+                                  timeout=40)
 
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) != 2, reason="needs two host CPUs")
@@ -232,6 +242,12 @@ def test_each_busy_cpu_has_its_own(guest: Guest, uml: Uml, tmp_path: Path) -> No
         assert wait_until(each_its_own, timeout=20)
 
 
+def together(leader: int) -> bool:
+    """A kernel is bound to one CPU, and a host process of its to the same."""
+    mine = cpus_of(leader)
+    return len(mine) == 1 and mine in [cpus_of(pid) for pid in host_processes(leader)]
+
+
 def cpus_of(pid: int) -> set[int]:
     """On which CPUs of the host a process may run; none if it is gone."""
     try:
@@ -241,10 +257,12 @@ def cpus_of(pid: int) -> set[int]:
 
 
 @contextmanager
-def busy_processes(count: int) -> Iterator[None]:
-    """Host processes that do nothing but use CPUs."""
+def busy_processes(count: int, *cpus: int) -> Iterator[None]:
+    """Host processes that do nothing but use CPUs, any or these."""
     busy = [subprocess.Popen(["sh", "-c", "while :; do :; done"]) for _ in range(count)]
     try:
+        for process in busy:
+            os.sched_setaffinity(process.pid, cpus or os.sched_getaffinity(0))
         yield
     finally:
         for process in busy:

@@ -16,6 +16,7 @@
 #include <setjmp.h>
 #include <stdint.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define PAGE 4096ul
@@ -25,6 +26,15 @@
 static inline void barrier(void)
 {
 	__asm__ volatile("" : : : "memory");
+}
+
+/* The page faults of this process among what else it has used */
+static inline struct rusage usage_now(void)
+{
+	struct rusage usage;
+
+	require_call(getrusage(RUSAGE_SELF, &usage) == 0);
+	return usage;
 }
 
 /* --- random numbers (xorshift64*, Vigna 2014) --- */

@@ -7,8 +7,6 @@
 #include "pagemap.h"
 #include "smaps.h"
 
-#include <sys/resource.h>
-
 #define PAGES 1024
 #define WINDOW 16
 
@@ -24,14 +22,6 @@ static void read_at_random(char *base, uint32_t pages, uint32_t first_tag)
 	free(order);
 }
 
-static long faults(void)
-{
-	struct rusage usage;
-
-	require_call(getrusage(RUSAGE_SELF, &usage) == 0);
-	return usage.ru_minflt;
-}
-
 /* A fork leaves all entries of the child behind as not used. */
 static void a_child_reads_in_windows(void)
 {
@@ -42,12 +32,13 @@ static void a_child_reads_in_windows(void)
 	fill_pages(base, PAGES, 1);
 	child = fork_with_line(&line);
 	if (!child) {
-		long before = faults();
+		long faults;
 
 		hear(&line);
+		faults = usage_now().ru_minflt;
 		read_at_random(base, PAGES, 1);
-		check(faults() - before < PAGES / WINDOW, "%ld faults",
-		      faults() - before);
+		faults = usage_now().ru_minflt - faults;
+		check(faults < PAGES / WINDOW, "%ld faults", faults);
 		page_fill(base + 3 * PAGE, 5000);
 		tell(&line);
 		finish();

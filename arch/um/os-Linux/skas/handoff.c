@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The kernel's side of the hand-off (shared/skas/handoff.h), in seccomp mode:
- * when it pays to spin, and what is done so that no host process can keep a
- * virtual CPU for good.
+ * The kernel's side of the hand-off (shared/skas/handoff.h): when it pays to
+ * spin, and what is done so that no host process can keep a virtual CPU for good.
+ * In ptrace mode the host does it; who takes turns is only placed.
  *
  * Waking a thread that sleeps on another host CPU takes some 20 us; one that
  * spins there notices within a tenth of one. So both sides spin, for longer than
@@ -113,6 +113,9 @@ unsigned int *handoff_bells;
 
 static unsigned int spin_cycles, soon_cycles;
 static int idle_cpus;
+
+/* For one tick now and then the host may move traced processes and their tracer. */
+static int roaming;
 
 static struct handoff_cpu *this_cpu(void)
 {
@@ -267,6 +270,19 @@ int handoff_run(struct mm_id *id)
 	err = wait_for_stub(cpu, id, spin, yield);
 	__atomic_store_n(&cpu->last, id, __ATOMIC_RELAXED);
 	return err;
+}
+
+/**
+ * handoff_place_traced() - place a host process that is traced
+ * @id:		the host process, which is stopped
+ *
+ * Tracer and traced process wake each other up with each turn. On one host CPU
+ * that is but a switch, so both stay on the one that the tracer is on, until the
+ * next tick for which the host may find them another.
+ */
+void handoff_place_traced(struct mm_id *id)
+{
+	placement_set(id, roaming ? PLACE_ANYWHERE : PLACE_TOGETHER);
 }
 
 /**
@@ -443,8 +459,9 @@ void handoff_tick(void)
 	struct mm_id *id = __atomic_load_n(&cpu->waiting, __ATOMIC_RELAXED);
 	static unsigned int ticks;
 
-	if (ticks++ % AFFINITY_TICKS == 0)
+	if (roaming)
 		placement_look();
+	roaming = ++ticks % AFFINITY_TICKS == 0;
 	judge_contention(cpu);
 	if (id)
 		look_after_waiting(cpu, id);

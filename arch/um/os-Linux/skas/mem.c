@@ -143,6 +143,8 @@ int stub_batch_run(struct mm_id *id)
 	struct stub_data *data = (void *)id->stack;
 	int err;
 
+	if (!using_seccomp)
+		handoff_place_traced(id);
 	if (tlb_batch_empty(&id->batch))
 		return 0;
 

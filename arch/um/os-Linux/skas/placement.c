@@ -8,8 +8,9 @@
  *
  *	PLACE_APART	both spin: the host process may use all CPUs that are
  *			allowed but the one that the thread is on
- *	PLACE_TOGETHER	the host has other work: both are bound to the CPU that
- *			the thread was on, where a wake-up is but a switch
+ *	PLACE_TOGETHER	the host has other work, or they cannot spin as one traces
+ *			the other: both are bound to the CPU that the thread was
+ *			on, where a wake-up is but a switch
  *	PLACE_OWN	as many virtual CPUs are busy as there are host CPUs: both
  *			are bound to one that no other virtual CPU uses
  *	PLACE_ANYWHERE	none of these: where the host likes

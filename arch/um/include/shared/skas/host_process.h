@@ -28,6 +28,7 @@ extern unsigned int *handoff_bells;
 void handoff_prepare(struct mm_id *id);
 int handoff_start(struct mm_id *id);
 int handoff_run(struct mm_id *id);
+void handoff_place_traced(struct mm_id *id);
 void handoff_lost(struct mm_id *id);
 void handoff_forget(struct mm_id *id);
 void handoff_poll(void);
