@@ -194,6 +194,48 @@ static void over_signals(void)
 	}
 }
 
+static void spoil_control(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)info;
+	frame_of(context)->mxcsr = ~0u;
+}
+
+/* What the state is of, and what has to be zero */
+static void spoil_header(int sig, siginfo_t *info, void *context)
+{
+	(void)sig;
+	(void)info;
+	memset(frame_of(context) + 1, 0xff, 64);
+}
+
+static void check_end(void (*handler)(int sig, siginfo_t *info, void *context))
+{
+	struct sigaction action = { .sa_sigaction = handler,
+				    .sa_flags = SA_SIGINFO };
+	pid_t child = fork();
+	int status;
+
+	if (!child) {
+		require_call(!sigaction(SIGUSR1, &action, NULL));
+		raise(SIGUSR1);
+		_exit(0);
+	}
+	require_call(waitpid(child, &status, 0) == child);
+	check(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV,
+	      "the child ends with status 0x%x", status);
+}
+
+/* A handler that leaves one which no processor takes is the program's end. */
+static void impossible(void)
+{
+	for (uint32_t i = 0; i < 20; i++) {
+		check_end(spoil_control);
+		check_end(spoil_header);
+		check_kept(SYS_getppid, 0, 0, i, "after the child");
+	}
+}
+
 static void traced(void)
 {
 	struct user_fpregs_struct regs;
@@ -266,6 +308,7 @@ static const struct ktap_case cases[] = {
 	{ "past vfork", past_vfork, 0 },
 	{ "past other threads", past_threads, 0 },
 	{ "over signals", over_signals, 0 },
+	{ "impossible state", impossible, 0 },
 	{ "to a tracer and back", traced, 0 },
 	{ "into other address spaces", into_spaces, 0 },
 };

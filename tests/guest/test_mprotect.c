@@ -11,6 +11,7 @@
  * or PROT_EXEC alone differ between machines and are left out.
  */
 #include "memory.h"
+#include "stats.h"
 
 #define PAGES 64
 
@@ -471,6 +472,41 @@ static void one_page_two_protections(void)
 	}
 }
 
+static void allow(int sig, siginfo_t *info, void *context)
+{
+	char *page = (char *)((uintptr_t)info->si_addr & ~(PAGE - 1));
+
+	(void)sig;
+	(void)context;
+	if (mprotect(page, PAGE, PROT_READ | PROT_WRITE))
+		_exit(1);
+}
+
+/* What a handler has just allowed is not refused by the host once more. */
+static void barrier_of_a_collector(void)
+{
+	struct sigaction action = { .sa_sigaction = allow,
+				    .sa_flags = SA_SIGINFO };
+	char *base = map_apart(PAGES);
+	long misses;
+
+	require_call(!sigaction(SIGSEGV, &action, NULL));
+	for (uint32_t round = 0; round < 4; round++) {
+		fill_pages(base, PAGES, round);
+		require_call(!mprotect(base, PAGES * PAGE, PROT_READ));
+		misses = tlb_counter("misses");
+		for (uint32_t i = 0; i < PAGES; i++)
+			page_fill(base + i * PAGE, 1000 * round + i);
+		misses = tlb_counter("misses") - misses;
+		check(misses < PAGES / 2, "%ld misses", misses);
+		for (uint32_t i = 0; i < PAGES; i++)
+			check(page_is(base + i * PAGE, 1000 * round + i),
+			      "page %u", i);
+		require_call(!mprotect(base, PAGES * PAGE,
+				       PROT_READ | PROT_WRITE));
+	}
+}
+
 static const struct ktap_case cases[] = {
 	{ "all chains of four protections", all_chains, 0 },
 	{ "pairs, seen between", pairs_seen_between, 0 },
@@ -484,6 +520,7 @@ static const struct ktap_case cases[] = {
 	{ "read-only file", read_only_file, 0 },
 	{ "zero page", zero_page, 0 },
 	{ "code written, run, changed", code_changes, 0 },
+	{ "a collector's barrier", barrier_of_a_collector, 0 },
 	{ "one page, two protections", one_page_two_protections, 0 },
 };
 

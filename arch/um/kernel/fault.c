@@ -122,7 +122,11 @@ static int fault_in(unsigned long address, bool is_write, unsigned int flags,
 		pagefault_out_of_memory();
 		return 0;
 	}
-	return fault & VM_FAULT_SIGBUS ? -EACCES : -EFAULT;
+	if (fault & VM_FAULT_SIGBUS)
+		return -EACCES;
+	if (is_write)
+		WRITE_ONCE(mm->context.refused, address & PAGE_MASK);
+	return -EFAULT;
 }
 
 /**

@@ -73,6 +73,8 @@ enum um_forked { UM_FORK_NONE, UM_FORK_PARENT, UM_FORK_CHILD };
  * @expected:	pages which the guest is about to use: the host enters them into its
  *		page table when it maps them. Their address, and how many in the bits
  *		below. A hint, which may be wrong
+ * @refused:	the page of the last write that was not allowed. Whose handler allows
+ *		it writes there again at once. A hint
  * @walk:	held while common changes are walked, so that no view runs with less
  *		than what the walk finds
  * @log:	what was removed; NULL as long as the mm has one view
@@ -89,6 +91,7 @@ typedef struct mm_context {
 	struct um_fork_family *family;
 	struct um_tlb tlb;
 	unsigned long expected;
+	unsigned long refused;
 	struct mutex walk;
 	struct um_tlb_log *log;
 	unsigned long removals;

@@ -17,7 +17,8 @@
  *                       the entry is: protected when the guest writes to it
  *
  * The last is what mprotect leaves where it raises rights. Most of its callers
- * take them away again before they have used them on many pages.
+ * take them away again before they have used them on many pages. One that answers
+ * a refused write (a garbage collector's barrier) uses them on that page at once.
  *
  * They change in two places only: set_pte() and pte_clear() below, which carry
  * HOST over from the old entry to the new one, and the walk in
@@ -240,7 +241,8 @@ static inline void ptep_modify_prot_commit(struct vm_area_struct *vma,
 					   unsigned long addr, pte_t *ptep,
 					   pte_t old_pte, pte_t pte)
 {
-	unsigned long state = pte_tlb_state(*ptep, pte, true);
+	bool later = addr != READ_ONCE(vma->vm_mm->context.refused);
+	unsigned long state = pte_tlb_state(*ptep, pte, later);
 
 	*ptep = __pte(pte_val(pte_without_tlb_state(pte)) | state);
 }

@@ -9,6 +9,7 @@
 #include <asm/view.h>
 
 void *um_fpu_of(struct task_struct *task);
+int um_fpu_from_user(const void __user *from);
 void um_fpu_drop(struct task_struct *task);
 void um_fpu_leave(struct um_view *view);
 void um_fpu_move(struct um_view *view);

@@ -8,7 +8,6 @@
  * code.
  */
 
-#include <stddef.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -23,34 +22,10 @@
 #include <mem.h>
 #include <mm_id.h>
 #include <os.h>
-#include <ptrace_user.h>
-#include <registers.h>
 #include <skas.h>
-#include <stub_image.h>
-#include <sysdep/ptrace.h>
-#include <sysdep/stub.h>
+#include <stub-data.h>
 #include <tlb_host.h>
-#include "../internal.h"
-
-/* Registers with which a traced host process runs its batch */
-static unsigned long batch_regs[MAX_REG_NR];
-
-static int __init init_batch_regs(void)
-{
-	get_safe_registers(batch_regs, NULL);
-
-	batch_regs[REGS_IP_INDEX] = STUB_CODE +
-		((unsigned long)stub_syscall_handler -
-		 (unsigned long)__syscall_stub_start);
-	batch_regs[REGS_SP_INDEX] = STUB_DATA +
-		offsetof(struct stub_data, sigstack) +
-		sizeof(((struct stub_data *)0)->sigstack) -
-		sizeof(void *);
-
-	return 0;
-}
-
-__initcall(init_batch_regs);
+#include "run_guest.h"
 
 static int memory_fd(void)
 {
@@ -116,21 +91,6 @@ int stub_batch_done(struct mm_id *id)
 	return err ? err : 1;
 }
 
-static int resume_traced(struct mm_id *id)
-{
-	int err;
-
-	err = ptrace_setregs(id->pid, batch_regs);
-	if (!err && ptrace(PTRACE_CONT, id->pid, 0, 0) < 0)
-		err = -errno;
-	if (err) {
-		printk(UM_KERN_ERR "um_tlb: host process %d cannot be resumed, errno = %d\n",
-		       id->pid, -err);
-		return err;
-	}
-	return wait_stub_done(id);
-}
-
 /**
  * stub_batch_run() - have a host process run its batch, and nothing else
  * @id:		the host process of the current task, or of no mm; stopped
@@ -143,14 +103,12 @@ int stub_batch_run(struct mm_id *id)
 	struct stub_data *data = (void *)id->stack;
 	int err;
 
-	if (!using_seccomp)
-		handoff_place_traced(id);
 	if (tlb_batch_empty(&id->batch))
 		return 0;
 
 	stub_batch_publish(id);
 	data->restart_wait = 1;
-	err = using_seccomp ? handoff_run(id) : resume_traced(id);
+	err = using_seccomp ? handoff_run(id) : traced_run_batch(id);
 	if (err) {
 		os_view_lost(id);
 		um_tlb_lost(id);

@@ -18,7 +18,10 @@
 #include <sysdep/ptrace.h>
 #include <asm-generic/rwonce.h>
 #include "../internal.h"
-#include "seccomp.h"
+#include "run_guest.h"
+
+/* The number of that exception */
+#define GENERAL_PROTECTION	13
 
 /* What a system call or a fault has besides the registers. */
 static int get_signal(struct stub_data *data, struct uml_pt_regs *regs,
@@ -38,6 +41,9 @@ static int get_signal(struct stub_data *data, struct uml_pt_regs *regs,
 		if (!registers)
 			return -EINVAL;
 		GET_FAULTINFO_FROM_MC(regs->faultinfo, registers);
+		/* By no access: what it says of one is of an earlier one */
+		if (si->si_code == SI_KERNEL)
+			regs->faultinfo.trap_no = GENERAL_PROTECTION;
 	}
 	return 0;
 }
