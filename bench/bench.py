@@ -63,6 +63,7 @@ class Session:
     placements: list[str]
     programs: list[str]
     disk: Path
+    mode: str
     started: float = field(default_factory=time.monotonic)
     samples: list[Sample] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
@@ -106,15 +107,15 @@ def place(placement: str) -> None:
         os.sched_setaffinity(0, {pinned_cpu()})
 
 
-def uml_command(kernel: Path, command: Sequence[str], disk: Path,
+def uml_command(session: Session, kernel: Path, command: Sequence[str],
                 timeout_s: int = PASS_TIMEOUT_S) -> list[str]:
     """How to run a command in a guest of this kernel.
 
     Beside its root it has the disk that dd reads, /dev/ubdb.
     """
     return [str(REPO / "uml"), "run", "--kernel", str(kernel),
-            "--mode", "seccomp", "--mem", MEMORY, "--timeout", str(timeout_s),
-            "--append", f"ubd1r={disk}", "--", *command]
+            "--mode", session.mode, "--mem", MEMORY, "--timeout", str(timeout_s),
+            "--append", f"ubd1r={session.disk}", "--", *command]
 
 
 def pass_script(directory: Path | str, programs: Sequence[str],
@@ -179,7 +180,7 @@ def time_boot(session: Session, kernel: Path,
     status: list[int] = []
     first = None
     began = time.monotonic()
-    command = uml_command(kernel, ["echo", "ready"], session.disk)
+    command = uml_command(session, kernel, ["echo", "ready"])
     for line in lines_of(command, placement, status):
         if first is None and line.strip() == "ready":
             first = time.monotonic()
@@ -203,8 +204,8 @@ def measure_boot(session: Session, target: str, placement: str,
 def measure_memory(session: Session, target: str, placement: str,
                    number: int) -> None:
     """Host memory for one more guest process."""
-    command = uml_command(session.kernels[target],
-                          ["sh", "-c", processmemory.SCRIPT], session.disk)
+    command = uml_command(session, session.kernels[target],
+                          ["sh", "-c", processmemory.SCRIPT])
     try:
         value = processmemory.per_process(command, lambda: place(placement))
     except (RuntimeError, OSError) as error:
@@ -224,8 +225,8 @@ def measure_kernel(session: Session, target: str, placement: str,
         measure_memory(session, target, placement, number)
         return
     script = pass_script(GUEST_PROGRAMS, [program], False)
-    command = uml_command(session.kernels[target], ["sh", "-c", script],
-                          session.disk)
+    command = uml_command(session, session.kernels[target],
+                          ["sh", "-c", script])
     measure_programs(session, target, placement, number, [program], command)
 
 
@@ -302,8 +303,9 @@ def traced_calls(session: Session, kernel: Path, metric_name: str,
         report_path = directory / "report"
         hostcalls.write_wrapper(wrapper, traced, report_path)
         command = uml_command(
-            wrapper, [f"{GUEST_PROGRAMS}/{program}", "--ops", str(operations),
-                      metric_name], session.disk)
+            session, wrapper,
+            [f"{GUEST_PROGRAMS}/{program}", "--ops", str(operations),
+             metric_name])
         command[2:2] = ["--rw", f"{directory}:/mnt"]
         status: list[int] = []
         for _ in lines_of(command, "free", status):
@@ -352,7 +354,7 @@ def identify(session: Session, kernel: Path) -> dict[str, str]:
     command = ["sh", "-c", "busybox uname -srvm; "
                "busybox zcat /proc/config.gz | busybox sha256sum"]
     status: list[int] = []
-    said = list(lines_of(uml_command(kernel, command, session.disk, 60),
+    said = list(lines_of(uml_command(session, kernel, command, 60),
                          "free", status))
     if status != [0] or len(said) != 2:
         raise BenchError(f"{kernel} does not boot (exit status {status[0]})")
@@ -376,7 +378,7 @@ def circumstances(session: Session, rounds: int) -> dict[str, object]:
         "host_cpu": host_cpu(),
         "host_cpus": len(os.sched_getaffinity(0)),
         "load_at_start": os.getloadavg()[0],
-        "mode": "seccomp", "guest_cpus": 1, "guest_memory": MEMORY,
+        "mode": session.mode, "guest_cpus": 1, "guest_memory": MEMORY,
         "rounds": rounds, "placements": session.placements,
         "pinned_cpu": pinned_cpu(),
         "kernels": {t: identify(session, k)
@@ -397,7 +399,7 @@ def write_results(session: Session, environment: dict[str, object]) -> Path:
 
 
 def tables(session: Session) -> dict[str, list[list[str]]]:
-    """The tables that have something in them, by title."""
+    """The tables that have something in them, by title; demands in seccomp mode."""
     found = {}
     if session.samples:
         found["Medians, smaller is better; stock/ours: above 1 ours is faster"] = \
@@ -405,6 +407,8 @@ def tables(session: Session) -> dict[str, list[list[str]]]:
     if session.host_calls:
         found["Host system calls for one operation"] = \
             calls_table(session.host_calls)
+    if session.mode != "seccomp":
+        return found
     counted = session.host_calls.get("ours", {}).get("vmalloc_1000")
     found["Bars"] = bars_table(bars(
         session.samples, session.placements, session.programs,
@@ -442,6 +446,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="one round")
     parser.add_argument("--placement", choices=[*PLACEMENTS, "both"],
                         default="both")
+    parser.add_argument("--mode", choices=["seccomp", "ptrace"],
+                        default="seccomp",
+                        help="of both kernels; bars are for seccomp")
     parser.add_argument("--programs", default="", metavar="NAME,...",
                         help="only these guest programs, as fork,map")
     parser.add_argument("--ours", type=Path, default=REPO / "linux",
@@ -468,6 +475,9 @@ def chosen_programs(names: str) -> list[str]:
 
 def prepare(args: argparse.Namespace) -> Session:
     """Check what is needed before anything slow begins."""
+    if args.mode == "ptrace" and (args.strace or args.strace_only):
+        raise BenchError("strace cannot look at what is traced already:"
+                         " without --strace, or in seccomp mode")
     for kernel, target in ((args.ours, "make"), (args.stock, "make stock")):
         if not kernel.exists():
             raise BenchError(f"{kernel} is missing: {target}")
@@ -477,7 +487,7 @@ def prepare(args: argparse.Namespace) -> Session:
     placements = (list(PLACEMENTS) if args.placement == "both"
                   else [args.placement])
     return Session({"ours": args.ours.resolve(), "stock": args.stock.resolve()},
-                   placements, chosen_programs(args.programs), disk)
+                   placements, chosen_programs(args.programs), disk, args.mode)
 
 
 def measure_all(session: Session, rounds: int) -> float:

@@ -5,9 +5,10 @@
     bench/documents.py [FIGURES.json [HOST_CALLS.json]]
 
 Both are what bench/bench.py leaves in build/bench: without a name, the newest
-that has figures, and the newest that has host calls. They replace what stands
-between marks in the documents; the marks tell which table it is. If bench/vas.py
-or bench/threads.py has left something there, the newest of it goes the same way.
+that has figures, and the newest that has host calls, in seccomp mode. They replace
+what stands between marks in the documents; the marks tell which table it is. What
+bench/bench.py --mode ptrace, bench/vas.py or bench/threads.py has left there goes
+the same way, the newest of each.
 """
 
 import json
@@ -23,13 +24,22 @@ REPO = Path(__file__).resolve().parent.parent
 RESULTS = REPO / "build/bench"
 
 
-def newest(what: str) -> Path:
-    """The newest result with something under this key."""
+def newest_in(mode: str, what: str) -> Path | None:
+    """The newest result of this mode with something under this key."""
     for path in sorted(RESULTS.glob("bench-*.json"), reverse=True):
-        if json.loads(path.read_text())[what]:
+        result = json.loads(path.read_text())
+        if result[what] and result["environment"]["mode"] == mode:
             return path
-    sys.exit(f"no result in {RESULTS} has {what}: run make bench"
-             " (bench/bench.py --strace-only for host calls)")
+    return None
+
+
+def newest(what: str) -> Path:
+    """The newest result in seccomp mode, which there must be."""
+    path = newest_in("seccomp", what)
+    if not path:
+        sys.exit(f"no result in {RESULTS} has {what}: run make bench"
+                 " (bench/bench.py --strace-only for host calls)")
+    return path
 
 
 def between_marks(text: str, mark: str, content: str) -> str:
@@ -66,18 +76,26 @@ def fill(document: Path, mark: str, content: str) -> None:
     document.write_text(between_marks(document.read_text(), mark, content))
 
 
+def figures_of(result: Path) -> list[list[str]]:
+    """The table of what bench/bench.py has measured."""
+    samples = json.loads(result.read_text())["samples"]
+    return figures_table([Sample(**s) for s in samples])
+
+
 def main() -> None:
     """Rewrite the tables of both documents."""
     given = [Path(name) for name in sys.argv[1:]]
-    figures = json.loads((given[0] if given else newest("samples")).read_text())
+    figures_rows = figures_of(given[0] if given else newest("samples"))
     calls = json.loads((given[1] if given[1:] else newest("host_calls"))
                        .read_text())
-    figures_rows = figures_table([Sample(**s) for s in figures["samples"]])
     performance = REPO / "Documentation/performance.rst"
     fill(REPO / "README.md", "figures", as_markdown(figures_rows))
     fill(performance, "figures", literal_block(figures_rows))
     fill(performance, "host calls",
          literal_block(calls_table(calls["host_calls"])))
+    traced = newest_in("ptrace", "samples")
+    if traced:
+        fill(performance, "ptrace", literal_block(figures_of(traced)))
     spaces = sorted(RESULTS.glob("vas-*.json"))
     if spaces:
         fill(performance, "address spaces", spaces_block(spaces[-1]))

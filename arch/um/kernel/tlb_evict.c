@@ -84,12 +84,11 @@ static void forget_table(struct mm_struct *mm, pmd_t *pmd, unsigned long addr,
  * @end:	first address behind
  *
  * Context: takes the page-table locks of a user's mm.
- * Return: the first address behind the last table that was found, or @addr.
  */
-unsigned long um_tlb_forget_range(struct mm_struct *mm, unsigned long addr,
-				  unsigned long end)
+void um_tlb_forget_range(struct mm_struct *mm, unsigned long addr,
+			 unsigned long end)
 {
-	unsigned long next, last = addr;
+	unsigned long next;
 	pmd_t *pmd;
 
 	guard(rcu)();
@@ -97,12 +96,9 @@ unsigned long um_tlb_forget_range(struct mm_struct *mm, unsigned long addr,
 	for (; addr < end; addr = next) {
 		pmd = um_tlb_find_table(mm, addr, &next);
 		next = min(next, end);
-		if (pmd) {
+		if (pmd)
 			forget_table(mm, pmd, addr, next);
-			last = next;
-		}
 	}
-	return last;
 }
 
 /* Notes that no view of mm maps anything, and has them all see to that. */

@@ -130,8 +130,8 @@ int um_tlb_sync_several(struct tlb_walk *walk);
 
 /* Failures */
 
-unsigned long um_tlb_forget_range(struct mm_struct *mm, unsigned long addr,
-				  unsigned long end);
+void um_tlb_forget_range(struct mm_struct *mm, unsigned long addr,
+			 unsigned long end);
 int um_tlb_evict_kernel(void);
 void um_tlb_report_full(const char *who, const struct tlb_op *op);
 void um_tlb_report_failure(const char *who, int err, const struct tlb_op *op);

@@ -51,23 +51,33 @@ static int send_kernel(struct mm_struct *mm)
 }
 
 /*
- * Unmaps the kernel's range, in which no stack lies, as far as it was ever used:
- * its end is far up, and KASAN's shadow is before it.
+ * Unmaps the kernel's range, in which no stack lies, where it has tables. Elsewhere
+ * in it may be what it did not map: KASAN's shadow is between the areas of vmalloc()
+ * and those for per-CPU data at its end. No host mapping is split by this, for which
+ * there might be no room: it ends where tables do.
  */
 static int evict_kernel(void)
 {
 	struct tlb_ranges dropped;
-	unsigned long end;
+	unsigned long addr, next;
+	int err = 0;
 
 	um_tlb_count(UM_TLB_EVICTIONS, 1);
 	um_tlb_take_changed(&init_mm.context.tlb, &dropped);
-	end = um_tlb_forget_range(&init_mm, VMALLOC_START, VMALLOC_END);
-
 	tlb_batch_reset(&kernel_batch);
-	if (end > VMALLOC_START)
-		tlb_batch_empty_space(&kernel_batch, VMALLOC_START,
-				      end - VMALLOC_START);
-	return send_kernel(&init_mm);
+
+	for (addr = VMALLOC_START; addr < VMALLOC_END && !err; addr = next) {
+		pmd_t *pmd = um_tlb_find_table(&init_mm, addr, &next);
+
+		next = min(next, VMALLOC_END);
+		if (!pmd)
+			continue;
+		um_tlb_forget_range(&init_mm, addr, next);
+		tlb_batch_invalidate(&kernel_batch, addr, next - addr);
+		if (tlb_batch_full(&kernel_batch))
+			err = send_kernel(&init_mm);
+	}
+	return err ?: send_kernel(&init_mm);
 }
 
 /**
@@ -133,7 +143,7 @@ void flush_tlb_all(void)
 
 /**
  * um_tlb_kernel_refill() - handle a fault in the kernel's own range
- * @addr:	the address that faulted, between start_vm and end_vm
+ * @addr:	the address that faulted, any
  * @is_write:	whether it was written
  *
  * Context: signal handler of the host, on the signal stack.
@@ -145,6 +155,8 @@ bool um_tlb_kernel_refill(unsigned long addr, bool is_write)
 	spinlock_t *ptl;
 	pte_t *ptep, pte;
 
+	if (!is_vmalloc_addr((void *)addr))
+		return false;
 	ptep = um_tlb_lock_entry(&init_mm, addr, &ptl);
 	if (!ptep)
 		return false;

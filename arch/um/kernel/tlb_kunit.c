@@ -7,6 +7,7 @@
 
 #include <kunit/test.h>
 #include <linux/mm.h>
+#include <linux/percpu.h>
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 #include <asm/tlbflush.h>
@@ -74,13 +75,26 @@ static void more_rights_need_a_protect(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, state_after(ro | HOST | STALE, rw), HOST | STALE);
 }
 
-/* What mprotect does: rights go up when they are used. */
-static unsigned long state_after_mprotect(unsigned long old, unsigned long new)
+/* The page of the last write that was not allowed */
+#define REFUSED PAGE_SIZE
+
+/* What mprotect does */
+static unsigned long state_after_mprotect_at(unsigned long addr,
+					     unsigned long old,
+					     unsigned long new)
 {
+	static struct mm_struct mm = { .context.refused = REFUSED };
+	static struct vm_area_struct vma = { .vm_mm = &mm };
 	pte_t entry = __pte(old);
 
-	ptep_modify_prot_commit(NULL, 0, &entry, entry, __pte(new));
+	ptep_modify_prot_commit(&vma, addr, &entry, entry, __pte(new));
 	return pte_val(entry) & _PAGE_TLB;
+}
+
+/* Rights go up when they are used. */
+static unsigned long state_after_mprotect(unsigned long old, unsigned long new)
+{
+	return state_after_mprotect_at(2 * REFUSED, old, new);
 }
 
 static void mprotect_raises_later(struct kunit *test)
@@ -106,6 +120,16 @@ static void mprotect_raises_later(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, state_after_mprotect(ro | STALE, rw), STALE);
 	KUNIT_EXPECT_EQ(test, state_after(rw | HOST | RIGHTS, frame(2) | RW),
 			HOST | STALE);
+}
+
+static void a_refused_write_raises_now(struct kunit *test)
+{
+	unsigned long rw = frame(1) | RW, ro = frame(1) | RO;
+
+	KUNIT_EXPECT_EQ(test, state_after_mprotect_at(REFUSED, ro | HOST, rw),
+			HOST | STALE | RIGHTS);
+	KUNIT_EXPECT_EQ(test, state_after_mprotect_at(REFUSED, rw | HOST, ro),
+			HOST | STALE | RIGHTS);
 }
 
 static void another_frame_needs_a_fill(struct kunit *test)
@@ -198,6 +222,7 @@ static struct kunit_case entry_cases[] = {
 	KUNIT_CASE(fewer_rights_need_a_protect),
 	KUNIT_CASE(more_rights_need_a_protect),
 	KUNIT_CASE(mprotect_raises_later),
+	KUNIT_CASE(a_refused_write_raises_now),
 	KUNIT_CASE(another_frame_needs_a_fill),
 	KUNIT_CASE(no_change_needs_nothing),
 	KUNIT_CASE(clearing_remembers_the_host),
@@ -331,6 +356,28 @@ static void evicted_pages_come_back(struct kunit *test)
 	vfree(buf);
 }
 
+/* At the end of the range, far from all others. */
+static void evicted_percpu_data_comes_back(struct kunit *test)
+{
+	/* More than is left where the kernel was loaded */
+	const size_t size = 16 * 1024;
+	int __percpu *data[4];
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(data); i++) {
+		data[i] = __alloc_percpu(size, sizeof(int));
+		KUNIT_ASSERT_TRUE(test, data[i]);
+		*per_cpu_ptr(data[i], 0) = i + 1;
+	}
+	KUNIT_EXPECT_TRUE(test, is_vmalloc_addr(per_cpu_ptr(data[3], 0)));
+
+	KUNIT_EXPECT_EQ(test, um_tlb_evict_kernel(), 0);
+	for (i = 0; i < ARRAY_SIZE(data); i++) {
+		KUNIT_EXPECT_EQ(test, *per_cpu_ptr(data[i], 0), i + 1);
+		free_percpu(data[i]);
+	}
+}
+
 static void host_calls_find_evicted_buffers(struct kunit *test)
 {
 	const int pages = 8, len = pages * PAGE_SIZE;
@@ -378,6 +425,7 @@ static struct kunit_case kernel_cases[] = {
 	KUNIT_CASE(scattered_pages_are_all_right),
 	KUNIT_CASE(an_unmapped_address_is_reported),
 	KUNIT_CASE(evicted_pages_come_back),
+	KUNIT_CASE(evicted_percpu_data_comes_back),
 	KUNIT_CASE(host_calls_find_evicted_buffers),
 	KUNIT_CASE(no_room_for_the_kernel_evicts),
 	{}

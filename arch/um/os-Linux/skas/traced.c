@@ -4,8 +4,8 @@
  * call and each signal, and the kernel reads and writes its registers meanwhile.
  *
  * Floating point state stays in the host process (kernel/skas/fpu.c). Batches do
- * not use it. What describes a fault, but not what it was for, is known to a
- * signal handler only, and that one begins with new state: it is saved before.
+ * not use it. But whether a page fault was a write is told to a signal handler
+ * only, which the host gives fresh state: around that it is saved and put back.
  */
 
 #include <errno.h>
