@@ -2,10 +2,9 @@
 /*
  * Threads of one process run at once where there are several CPUs.
  *
- * They hand a word to and fro with no call of the kernel: if they took turns, each
- * turn would last until the next tick. And what each writes is late for the other
- * one, as on any processor with a store buffer (the litmus test "SB"), but for a
- * membarrier() on one side.
+ * They hand a word to and fro. And what each writes is late for the other one, as on
+ * any processor with a store buffer (the litmus test "SB"), but for a membarrier() on
+ * one side.
  */
 #include "memory.h"
 #include "threads.h"
@@ -13,24 +12,14 @@
 #include <linux/membarrier.h>
 #include <sys/syscall.h>
 
-#define TURNS 2000
 #define ROUNDS 20000u
 #define LIMIT_S 5
 
 static atomic_uint turn;
 
-static void take_turns(unsigned int mine)
-{
-	for (unsigned int i = mine; i < TURNS; i += 2) {
-		while (turn != i)
-			barrier();
-		turn++;
-	}
-}
-
 static void *other_thread(void *unused)
 {
-	take_turns(1);
+	take_turns(&turn, 1);
 	return unused;
 }
 
@@ -39,7 +28,7 @@ static void threads_run_at_once(void)
 	pthread_t thread;
 
 	require_call(!pthread_create(&thread, NULL, other_thread, NULL));
-	take_turns(0);
+	take_turns(&turn, 0);
 	require_call(!pthread_join(thread, NULL));
 }
 

@@ -13,7 +13,12 @@
 #include "files.h"
 #include "vas_test.h"
 
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+
 #define VASES		511
+#define ROUNDS		3
 #define PROCESSES_MAX	8
 #define STATS		"/sys/kernel/debug/um_tlb/stats"
 
@@ -48,15 +53,52 @@ static void visit_all(int process, int round)
 	enter(0);
 }
 
+/* The kernel looks for the list at a page for which it has to fault. */
+static void *exit_with_a_list_inside(void *where)
+{
+	struct robust_list_head *list = where;
+
+	enter(vid[0]);
+	list->list.next = &list->list;
+	require_call(!madvise(where, PAGE, MADV_DONTNEED));
+	require_call(!syscall(SYS_set_robust_list, list, sizeof(*list)));
+	return NULL;
+}
+
+/*
+ * The last thing that happens in a space is a fault of the kernel. What it had for
+ * that space's view is nothing for the one that gets the view.
+ */
+static void visit_after_a_fault(int process)
+{
+	unsigned long page = WINDOW + (PROCESSES_MAX + process) * PAGE;
+	pthread_t thread;
+
+	enter(vid[0]);
+	map_here(page, 1);
+	enter(0);
+	require_call(!pthread_create(&thread, NULL, exit_with_a_list_inside,
+				     at(page)));
+	require_call(!pthread_join(thread, NULL));
+	for (int i = 1; i < VASES; i++) {
+		enter(vid[i]);
+		check(!can_read(at(page)), "VAS %d shows another's page", i);
+	}
+	enter(0);
+}
+
 static void visitor(int process, struct line *parent)
 {
 	for (int i = 0; i < VASES; i++)
 		attach_self(vid[i]);
-	for (int round = 0; round < 3; round++) {
+	for (int round = 0; round < ROUNDS; round++) {
 		visit_all(process, round);
 		tell(parent);
 		hear(parent);
 	}
+	visit_after_a_fault(process);
+	tell(parent);
+	hear(parent);
 	finish();
 }
 
@@ -77,7 +119,7 @@ static void all_attached_vases(void)
 			visitor(p, &line[p]);
 	}
 	/* All of them are there, with their views, until the last is done. */
-	for (int round = 0; round < 3; round++) {
+	for (int round = 0; round <= ROUNDS; round++) {
 		for (int p = 0; p < processes; p++)
 			hear(&line[p]);
 		for (int p = 0; p < processes; p++)

@@ -18,4 +18,19 @@ static inline void run_on_cpu(int cpu)
 	require_call(!sched_setaffinity(0, sizeof(cpus), &cpus));
 }
 
+#define TURNS 2000
+
+/*
+ * One of two threads which hand a word to and fro with no call of the kernel: if
+ * the kernel lets them run in turns, each of these lasts until the next tick.
+ */
+static inline void take_turns(atomic_uint *turn, unsigned int mine)
+{
+	for (unsigned int i = mine; i < TURNS; i += 2) {
+		while (*turn != i)
+			__asm__ volatile("" : : : "memory");
+		++*turn;
+	}
+}
+
 #endif

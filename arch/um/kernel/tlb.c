@@ -208,7 +208,7 @@ pte_t *um_tlb_lock_entry(struct mm_struct *mm, unsigned long addr,
 static void note_removed(struct tlb_walk *walk, unsigned long addr,
 			 unsigned long len)
 {
-	if (walk->several && !um_vas_slot_of(addr))
+	if (walk->several)
 		tlb_ranges_add(&walk->removed, addr, addr + len, false);
 }
 

@@ -77,7 +77,7 @@ static inline void um_tlb_send_again(struct mm_struct *mm, pte_t *ptep,
 
 /*
  * Where the walk is: what it walks, and what it adds to. If an mm has several
- * views (@several), a note in a common entry tells what any of them may map: this
+ * views (@several), a note in an entry tells what any of them may map: this
  * view may map less, and other views may map what this one is told to drop or
  * replace (@removed). Then it fills only where @again is set, what its own guest
  * code has asked for; and also what is noted as mapped, as this view does not map

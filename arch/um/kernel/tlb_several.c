@@ -4,10 +4,10 @@
  * and one for each virtual CPU that its threads run on (skas/cpu_view.c).
  *
  * They are what the TLBs of several processors are. Common changes are walked by
- * the view that runs next, while no other one may begin to run. What it dropped
- * goes to a log (struct um_tlb_log), and each other view drops these ranges before
- * it runs again. What is added, each view gets where its own guest code faults.
- * Changes in a slot concern the slot's own view alone.
+ * the view that runs next, those in a slot by the next of its views, while no other
+ * one may begin to run. What it dropped goes to a log (struct um_tlb_log), and each
+ * other view drops these ranges before it runs again, but for those of a slot that
+ * it is not for. What is added, each view gets where its own guest code faults.
  *
  * A view is not disturbed by changes where it maps nothing (um_view.places): most
  * threads change their own memory.
@@ -49,10 +49,22 @@ int um_tlb_share(struct mm_struct *mm)
 	return 0;
 }
 
+/* Of all slots, only the current one's views are there to look at. */
+static bool others_may_map(struct mm_struct *mm, const struct um_view *view,
+			   const struct tlb_range *range)
+{
+	struct um_slot *slot = um_slot_of(mm, um_vas_slot_of(range->start));
+
+	if (um_has_slots(mm) && !slot)
+		return true;
+	return um_views_may_map(slot ? &slot->views : &mm->context.views, view,
+				range->start, range->end);
+}
+
 /**
  * um_tlb_log() - have the other views of an mm drop what one has dropped
  * @mm:		the mm
- * @removed:	what that was
+ * @removed:	what that was: common addresses, or those of the current slot
  * @view:	the one that has
  *
  * Context: mm_context.walk held.
@@ -67,8 +79,7 @@ void um_tlb_log(struct mm_struct *mm, const struct tlb_ranges *removed,
 	for (i = 0; i < removed->nr; i++) {
 		const struct tlb_range *range = &removed->range[i];
 
-		if (!um_has_slots(mm) &&
-		    !um_cpu_views_may_map(mm, view, range->start, range->end))
+		if (!others_may_map(mm, view, range))
 			continue;
 		context->log->removed[context->removals % UM_TLB_LOG] = *range;
 		WRITE_ONCE(context->removals, context->removals + 1);
@@ -112,6 +123,14 @@ void um_tlb_fill_again(unsigned long start, unsigned long end)
 	WRITE_ONCE(view->again_end, end);
 }
 
+/* What is mapped in the slot of an address, is it mapped in the current one? */
+static bool is_here(unsigned long addr)
+{
+	unsigned int slot = um_vas_slot_of(addr);
+
+	return !slot || slot == um_vas_slot();
+}
+
 /* What others have dropped since this view ran last. */
 static void drop_removed(const mm_context_t *context, struct um_view *view)
 {
@@ -127,15 +146,26 @@ static void drop_removed(const mm_context_t *context, struct um_view *view)
 		const struct tlb_range *range =
 			&context->log->removed[n % UM_TLB_LOG];
 
-		if (!um_view_may_map(view, range->start, range->end))
+		if (!is_here(range->start) ||
+		    !um_view_may_map(view, range->start, range->end))
 			continue;
 		if (tlb_batch_full(batch)) {
 			um_view_empty(view);
 			return;
 		}
-		tlb_batch_invalidate(batch, range->start,
+		tlb_batch_invalidate(batch, um_vas_strip(range->start),
 				     range->end - range->start);
 	}
+}
+
+/*
+ * What one walk has removed, which is all common or all in one slot. Also when the
+ * walk failed: it may have been one of those that were sent.
+ */
+static void log_walked(struct tlb_walk *walk)
+{
+	um_tlb_log(walk->mm, &walk->removed, walk->view);
+	walk->removed.nr = 0;
 }
 
 /*
@@ -154,6 +184,17 @@ static int fill_again(struct tlb_walk *walk, struct um_view *view)
 	walk->again = true;
 	err = um_tlb_walk_range(walk, start, end);
 	walk->again = false;
+	log_walked(walk);
+	return err;
+}
+
+static int walk_changed(struct tlb_walk *walk, struct um_tlb *tlb)
+{
+	/* What changes from here on is seen by um_tlb_enter(). */
+	int err = READ_ONCE(tlb->changed.nr) ? um_tlb_walk_changed(walk, tlb) :
+					       0;
+
+	log_walked(walk);
 	return err;
 }
 
@@ -174,13 +215,9 @@ int um_tlb_sync_several(struct tlb_walk *walk)
 	drop_removed(&walk->mm->context, view);
 
 	err = fill_again(walk, view);
-	/* What changes from here on is seen by um_tlb_enter(). */
-	if (!err && READ_ONCE(common->changed.nr))
-		err = um_tlb_walk_changed(walk, common);
-	if (!err && own != common && READ_ONCE(own->changed.nr))
-		err = um_tlb_walk_changed(walk, own);
-
-	/* Also on failure: it may have been one of those that were sent. */
-	um_tlb_log(walk->mm, &walk->removed, view);
+	if (!err)
+		err = walk_changed(walk, common);
+	if (!err && own != common)
+		err = walk_changed(walk, own);
 	return err;
 }

@@ -101,7 +101,7 @@ static unsigned long user_host_mappings(void)
 
 		if (!task)
 			continue;
-		total += os_count_mappings(task->mm->context.view->id.pid);
+		total += os_count_mappings(task->mm->context.views.first->id.pid);
 		task_unlock(task);
 	}
 	return total;

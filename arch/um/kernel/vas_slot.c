@@ -6,9 +6,10 @@
  * Each slot that a thread was ever inside of has a view, that is a host process,
  * which maps the common addresses and the slot's window. It is started by the
  * first switch and stays for the next VAS in the slot, unless the host has many
- * processes and another slot of the mm needs one. Entries of common addresses
- * note what any of the views maps; see tlb_several.c on how the others learn of
- * changes.
+ * processes and another slot of the mm needs one. More threads inside, on other
+ * virtual CPUs, have views of their own (skas/cpu_view.c), which go with it.
+ * Entries note what any of the views maps; see tlb_several.c on how the others
+ * learn of changes.
  */
 
 #include <linux/err.h>
@@ -97,7 +98,7 @@ static bool pin_slot(struct um_slot *s)
 {
 	if (!atomic_inc_unless_negative(&s->users))
 		return false;
-	if (READ_ONCE(s->view->id.pid) > 0)
+	if (READ_ONCE(s->views.first->id.pid) > 0)
 		return true;
 	atomic_dec(&s->users);
 	return false;
@@ -138,21 +139,27 @@ static struct um_slot *make_slot(struct mm_struct *mm, unsigned int slot)
 	return s;
 }
 
-/* Takes the view of a slot that no thread is in; false if one is. */
+static void drop_view(struct um_view *view)
+{
+	atomic_dec(&slot_views);
+	um_fpu_leave(view);
+	um_view_release(view);
+}
+
+/*
+ * Takes the view of a slot that no thread is in; false if one is. A fault of the
+ * last thread there may have left a hint, which names addresses of this slot.
+ */
 static bool take_view(struct um_slot *s, struct um_view **view)
 {
 	if (atomic_cmpxchg(&s->users, 0, -1))
 		return false;
-	*view = s->view;
-	s->view = NULL;
+	um_views_give_back_others(&s->views, drop_view);
+	*view = s->views.first;
+	s->views.first = NULL;
 	um_fpu_leave(*view);
+	(*view)->again_end = 0;
 	return true;
-}
-
-static void drop_view(struct um_view *view)
-{
-	atomic_dec(&slot_views);
-	um_view_release(view);
 }
 
 /* The slot with a view that was left longest ago; counts those with a view. */
@@ -164,7 +171,7 @@ static struct um_slot *oldest_slot(struct mm_struct *mm, unsigned int *nr)
 	*nr = 0;
 	for (i = 1; i <= ARCH_VAS_SLOTS; i++) {
 		s = mm->context.slots->slot[i];
-		if (!s || !s->view)
+		if (!s || !s->views.first)
 			continue;
 		++*nr;
 		if (!atomic_read(&s->users) &&
@@ -214,6 +221,26 @@ static struct um_view *find_view(struct mm_struct *mm)
 }
 
 /**
+ * um_slot_view_acquire() - get one more view for a slot that has one
+ * @mm:		the mm of the current task
+ *
+ * Context: process, may sleep.
+ * Return: the view, or an ERR_PTR(): -EAGAIN if slots have many already, or an
+ * errno as um_view_acquire().
+ */
+struct um_view *um_slot_view_acquire(struct mm_struct *mm)
+{
+	struct um_view *view;
+
+	if (atomic_read(&slot_views) >= SLOT_VIEWS_MAX)
+		return ERR_PTR(-EAGAIN);
+	view = um_view_acquire(mm);
+	if (!IS_ERR(view))
+		atomic_inc(&slot_views);
+	return view;
+}
+
+/**
  * arch_vas_prepare() - make sure that a thread can switch into a slot
  * @mm:		the mm of the current task
  * @slot:	the slot
@@ -250,7 +277,7 @@ int arch_vas_prepare(struct mm_struct *mm, unsigned int slot)
 		return -ENOMEM;
 	/* Whatever it maps, it is to be emptied. */
 	view->seen = READ_ONCE(mm->context.removals) - UM_TLB_LOG - 1;
-	s->view = view;
+	s->views.first = view;
 	atomic_set_release(&s->users, 1);
 	return 0;
 }
@@ -302,8 +329,10 @@ void um_vas_destroy_mm(struct mm_struct *mm)
 	for (slot = 1; slot <= ARCH_VAS_SLOTS; slot++) {
 		struct um_slot *s = slots->slot[slot];
 
-		if (s && s->view)
-			drop_view(s->view);
+		if (s && s->views.first) {
+			um_views_give_back_others(&s->views, drop_view);
+			drop_view(s->views.first);
+		}
 		kfree(s);
 	}
 	kfree(slots);

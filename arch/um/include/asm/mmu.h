@@ -46,14 +46,24 @@ struct um_slots;
 struct vas_mm;
 
 /**
+ * struct um_views - the host processes of an mm, or of a slot of it
+ * @first:	runs its guest code as long as that is one thread; NULL in init_mm
+ * @others:	those for its threads on other virtual CPUs, or NULL
+ */
+struct um_views {
+	struct um_view *first;
+	struct um_cpu_views *others;
+};
+
+/**
  * struct um_slot - a slot of an mm that a thread was inside of
- * @view:	its host process; does not change while @users is above 0
+ * @views:	its host processes; none goes while @users is above 0
  * @users:	threads inside, or about to be; -1 when it has no view
  * @last_used:	when a thread left last, in jiffies
  * @tlb:	changes of the slot's own translations
  */
 struct um_slot {
-	struct um_view *view;
+	struct um_views views;
 	atomic_t users;
 	unsigned long last_used;
 	struct um_tlb tlb;
@@ -63,8 +73,7 @@ enum um_forked { UM_FORK_NONE, UM_FORK_PARENT, UM_FORK_CHILD };
 
 /**
  * struct mm_context - what the architecture keeps for an mm
- * @view:	the host process that runs its guest code; NULL in init_mm only
- * @cpu_views:	those for its threads on other virtual CPUs, or NULL
+ * @views:	the host processes for guest code outside of all slots
  * @forked:	a fork has write-protected the pages since guest code ran last
  * @learns_as_child: whether it was forked, not forking, the last time
  * @fork_faults:	so many faults are still to be remembered, since then or since exec
@@ -83,8 +92,7 @@ enum um_forked { UM_FORK_NONE, UM_FORK_PARENT, UM_FORK_CHILD };
  * @vas:	the address spaces that are attached, or NULL
  */
 typedef struct mm_context {
-	struct um_view *view;
-	struct um_cpu_views *cpu_views;
+	struct um_views views;
 	enum um_forked forked;
 	bool learns_as_child;
 	unsigned int fork_faults;

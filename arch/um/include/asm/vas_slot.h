@@ -28,7 +28,11 @@
 struct mm_struct;
 struct task_struct;
 struct um_slot;
+struct um_view;
 struct uml_pt_regs;
+
+/* Only where um_vas_slot() is not 0 */
+struct um_view *um_slot_view_acquire(struct mm_struct *mm);
 
 #ifdef CONFIG_VAS
 

@@ -18,6 +18,7 @@
 
 struct mm_struct;
 struct task_struct;
+struct um_views;
 
 /* log2 of how many bits tell where a view maps something */
 #define UM_VIEW_PLACES	10
@@ -86,9 +87,11 @@ struct um_view *um_view_acquire(struct mm_struct *mm);
 void um_view_release(struct um_view *view);
 void um_view_tick(void);
 void um_views_kill_all(void);
-void um_cpu_views_release(struct mm_struct *mm);
-bool um_cpu_views_may_map(struct mm_struct *mm, const struct um_view *except,
-			  unsigned long start, unsigned long end);
+void um_views_give_back_others(struct um_views *views,
+			       void (*release)(struct um_view *view));
+bool um_views_may_map(const struct um_views *views,
+		      const struct um_view *except, unsigned long start,
+		      unsigned long end);
 bool um_view_may_map(const struct um_view *view, unsigned long start,
 		     unsigned long end);
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Threads of one process on several virtual CPUs: each CPU has a view of the mm,
- * as each processor has a TLB, so that threads run guest code at once.
+ * as each processor has a TLB, so that threads run guest code at once. The same
+ * goes for each slot of the mm (asm/vas_slot.h) that threads are inside of.
  *
- * A process with one thread has one view, wherever it runs. So have the threads
- * inside of a VAS, and those that share an mm without being of one process: they
- * take turns.
+ * A process with one thread has one view, wherever it runs. So have those that
+ * share an mm without being threads of one process: they take turns.
  *
  * A view on each CPU rather than host threads which share one: no guest thread
  * ever shares an address space with a host thread that changes mappings, so all
@@ -24,61 +24,63 @@
 #include <skas.h>
 
 struct um_cpu_views {
-	struct um_view *view[NR_CPUS];
+	struct um_view *on[NR_CPUS];
 };
 
 /* Making one may sleep for long. */
 static DEFINE_MUTEX(cpu_views_lock);
 
 /* The view of a CPU, or NULL if it was never needed. */
-static struct um_view *find_cpu_view(struct mm_struct *mm, unsigned int cpu)
+static struct um_view *find_cpu_view(const struct um_views *views,
+				     unsigned int cpu)
 {
 	/* pairs with make_cpu_view() */
-	struct um_cpu_views *views = smp_load_acquire(&mm->context.cpu_views);
+	struct um_cpu_views *others = smp_load_acquire(&views->others);
 
 	/* pairs with make_cpu_view() */
-	return views ? smp_load_acquire(&views->view[cpu]) : NULL;
+	return others ? smp_load_acquire(&others->on[cpu]) : NULL;
 }
 
-/* If the host makes no more processes, this CPU shares the first one for good. */
-static struct um_view *make_cpu_view(struct mm_struct *mm, unsigned int cpu)
+/* If there can be no more host processes, the CPU shares the first from now on. */
+static struct um_view *make_cpu_view(struct mm_struct *mm,
+				     struct um_views *views, unsigned int cpu)
 {
-	struct um_cpu_views *views;
+	struct um_cpu_views *others;
 	struct um_view *view;
 
 	guard(mutex)(&cpu_views_lock);
 
-	view = find_cpu_view(mm, cpu);
+	view = find_cpu_view(views, cpu);
 	if (view)
 		return view;
 	if (um_tlb_share(mm))
-		return mm->context.view;
-	views = mm->context.cpu_views;
-	if (!views) {
-		views = kzalloc_obj(*views, GFP_KERNEL_ACCOUNT);
-		if (!views)
-			return mm->context.view;
+		return views->first;
+	others = views->others;
+	if (!others) {
+		others = kzalloc_obj(*others, GFP_KERNEL_ACCOUNT);
+		if (!others)
+			return views->first;
 		/* pairs with find_cpu_view() */
-		smp_store_release(&mm->context.cpu_views, views);
+		smp_store_release(&views->others, others);
 	}
 
-	view = um_view_acquire(mm);
+	view = um_vas_slot() ? um_slot_view_acquire(mm) : um_view_acquire(mm);
 	if (IS_ERR(view))
-		view = mm->context.view;
+		view = views->first;
 	/* pairs with find_cpu_view() */
-	smp_store_release(&views->view[cpu], view);
+	smp_store_release(&others->on[cpu], view);
 	return view;
 }
 
 static struct um_view *choose_view(struct mm_struct *mm)
 {
+	struct um_slot *slot = um_slot_of(mm, um_vas_slot());
+	struct um_views *views = slot ? &slot->views : &mm->context.views;
 	unsigned int cpu = raw_smp_processor_id();
 
-	if (um_vas_slot())
-		return um_slot_of(mm, um_vas_slot())->view;
 	if (cpu == 0 || thread_group_empty(current))
-		return mm->context.view;
-	return find_cpu_view(mm, cpu) ?: make_cpu_view(mm, cpu);
+		return views->first;
+	return find_cpu_view(views, cpu) ?: make_cpu_view(mm, views, cpu);
 }
 
 /**
@@ -96,24 +98,25 @@ struct mm_id *choose_mm_id(void)
 }
 
 /**
- * um_cpu_views_may_map() - may any view of an mm but one map something there?
- * @mm:		the mm, without slots
+ * um_views_may_map() - may any view but one map something there?
+ * @views:	those of an mm, or of a slot that the current task is in
  * @except:	the view that does not count
  * @start:	first address
  * @end:	first address behind
  *
- * Context: mm_context.walk of @mm held.
+ * Context: mm_context.walk of the mm held.
  */
-bool um_cpu_views_may_map(struct mm_struct *mm, const struct um_view *except,
-			  unsigned long start, unsigned long end)
+bool um_views_may_map(const struct um_views *views,
+		      const struct um_view *except, unsigned long start,
+		      unsigned long end)
 {
-	struct um_view *view = mm->context.view;
+	struct um_view *view = views->first;
 	unsigned int cpu;
 
 	if (view != except && um_view_may_map(view, start, end))
 		return true;
 	for_each_online_cpu(cpu) {
-		view = find_cpu_view(mm, cpu);
+		view = find_cpu_view(views, cpu);
 		if (view && view != except && um_view_may_map(view, start, end))
 			return true;
 	}
@@ -121,19 +124,21 @@ bool um_cpu_views_may_map(struct mm_struct *mm, const struct um_view *except,
 }
 
 /**
- * um_cpu_views_release() - give back the views that an mm has for CPUs
- * @mm:		the mm, which nobody uses any more
+ * um_views_give_back_others() - leave an mm, or a slot of it, its first view only
+ * @views:	the views, in which no task runs
+ * @release:	what to do with each of the others
  */
-void um_cpu_views_release(struct mm_struct *mm)
+void um_views_give_back_others(struct um_views *views,
+			       void (*release)(struct um_view *view))
 {
-	struct um_cpu_views *views = mm->context.cpu_views;
+	struct um_cpu_views *others = views->others;
 	unsigned int cpu;
 
-	if (!views)
+	if (!others)
 		return;
 	for_each_possible_cpu(cpu)
-		if (views->view[cpu] && views->view[cpu] != mm->context.view)
-			um_view_release(views->view[cpu]);
-	kfree(views);
-	mm->context.cpu_views = NULL;
+		if (others->on[cpu] && others->on[cpu] != views->first)
+			release(others->on[cpu]);
+	kfree(others);
+	views->others = NULL;
 }

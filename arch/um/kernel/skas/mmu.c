@@ -60,8 +60,8 @@ int init_new_context(struct task_struct *task, struct mm_struct *mm)
 	spin_lock_init(&mm->context.tlb.lock);
 	mutex_init(&mm->context.walk);
 
-	mm->context.view = um_view_acquire(mm);
-	return PTR_ERR_OR_ZERO(mm->context.view);
+	mm->context.views.first = um_view_acquire(mm);
+	return PTR_ERR_OR_ZERO(mm->context.views.first);
 }
 
 /**
@@ -72,8 +72,8 @@ void destroy_context(struct mm_struct *mm)
 {
 	um_vas_destroy_mm(mm);
 	um_fork_leave(mm);
-	um_cpu_views_release(mm);
+	um_views_give_back_others(&mm->context.views, um_view_release);
 	kfree(mm->context.log);
-	um_view_release(mm->context.view);
-	mm->context.view = NULL;
+	um_view_release(mm->context.views.first);
+	mm->context.views.first = NULL;
 }
