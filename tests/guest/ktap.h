@@ -70,13 +70,30 @@ static inline __attribute__((noreturn)) void finish(void)
 	_exit(ktap_failures ? 1 : 0);
 }
 
-/* Wait for a process of the test; true if it ended with status 0. */
-static inline bool wait_for(pid_t pid)
+static inline int wait_for_status(pid_t pid)
 {
 	int status;
 
 	while (waitpid(pid, &status, 0) != pid)
 		require_call(errno == EINTR);
+	return status;
+}
+
+/* Wait for a process of the test that a signal is to end; true if that one did. */
+static inline bool wait_for_signal(pid_t pid, int sig)
+{
+	int status = wait_for_status(pid);
+
+	return check(WIFSIGNALED(status) && WTERMSIG(status) == sig,
+		     "process %d: status 0x%x, not signal %d", (int)pid, status,
+		     sig);
+}
+
+/* Wait for a process of the test; true if it ended with status 0. */
+static inline bool wait_for(pid_t pid)
+{
+	int status = wait_for_status(pid);
+
 	if (WIFSIGNALED(status))
 		return check(false, "process %d: signal %d (%s)", (int)pid,
 			     WTERMSIG(status), strsignal(WTERMSIG(status)));

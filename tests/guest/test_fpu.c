@@ -214,16 +214,13 @@ static void check_end(void (*handler)(int sig, siginfo_t *info, void *context))
 	struct sigaction action = { .sa_sigaction = handler,
 				    .sa_flags = SA_SIGINFO };
 	pid_t child = fork();
-	int status;
 
 	if (!child) {
 		require_call(!sigaction(SIGUSR1, &action, NULL));
 		raise(SIGUSR1);
 		_exit(0);
 	}
-	require_call(waitpid(child, &status, 0) == child);
-	check(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV,
-	      "the child ends with status 0x%x", status);
+	wait_for_signal(child, SIGSEGV);
 }
 
 /* A handler that leaves one which no processor takes is the program's end. */

@@ -42,11 +42,7 @@ static void handler(int sig)
 
 static void expect_sigbus(pid_t child, const char *what)
 {
-	int status;
-
-	require_call(waitpid(child, &status, 0) == child);
-	check(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS,
-	      "%s: status %#x", what, status);
+	check(wait_for_signal(child, SIGBUS), "%s: no SIGBUS", what);
 	check(spent(), "%s: no call failed", what);
 }
 
@@ -153,15 +149,13 @@ static void sharers_see_no_old_page(void)
 	for (int good = 0; good < 10 && tries < 100; tries++) {
 		struct sharer sharer = { map_private(1), false, false };
 		pid_t child;
-		int status;
 
 		page_fill(sharer.page, 0x1000);
 		arm("1");
 		child = clone(unmap_and_fail, stack + 16 * PAGE,
 			      CLONE_VM | CLONE_VFORK | SIGCHLD, &sharer);
-		require_call(child > 0 && waitpid(child, &status, 0) == child);
-		check(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS,
-		      "status %#x", status);
+		require_call(child > 0);
+		wait_for_signal(child, SIGBUS);
 		check(!sharer.survived, "no call failed");
 		/* It may have been an earlier call; then it is tried again. */
 		if (!sharer.unmapped) {

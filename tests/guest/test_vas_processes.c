@@ -162,7 +162,6 @@ static void oom_killed_inside(void)
 {
 	int vid = new_vas("oom"), sid = new_segment("oom", WINDOW, 8192);
 	pid_t child;
-	int status;
 
 	require_call(!vas_seg_attach(vid, sid, O_RDWR | VAS_SEG_LOCK));
 	write_text("/sys/fs/cgroup/cgroup.subtree_control", "+memory");
@@ -173,9 +172,7 @@ static void oom_killed_inside(void)
 		use_too_much(vid);
 		finish();
 	}
-	require_call(waitpid(child, &status, 0) == child);
-	check(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL,
-	      "it ended with %x", status);
+	wait_for_signal(child, SIGKILL);
 	check(number_in(GROUP "/memory.events", "oom_kill ") > 0, "no OOM");
 
 	attach_self(vid);
