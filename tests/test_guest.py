@@ -87,7 +87,7 @@ RUNS = (
     Run(("test_vas_failing",)),
     Run(("test_vas_segments",)),
     Run(("test_vas_threads",), ways=WAYS + (("seccomp", 4),)),
-    Run(("test_vas_at_once",), ways=(("seccomp", 2), ("seccomp", 4))),
+    Run(("test_vas_at_once",), ways=(("seccomp", 2),)),
     Run(("test_vas_processes",)),
     Run(("test_vas_views",), timeout_s=400),
     # In seccomp mode the filter ends the attacker's host process.

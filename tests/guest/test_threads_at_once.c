@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 
 #define ROUNDS 20000u
-#define LIMIT_S 5
+#define LIMIT_S 10
 
 static atomic_uint turn;
 

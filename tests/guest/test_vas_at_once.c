@@ -8,7 +8,7 @@
 #include "threads.h"
 
 #define ROUNDS 300u
-#define LIMIT_S 5
+#define LIMIT_S 10
 
 /* A word in memory of all spaces, and where the second thread is to be. */
 static atomic_uint common_turn;

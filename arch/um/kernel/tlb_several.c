@@ -123,7 +123,7 @@ void um_tlb_fill_again(unsigned long start, unsigned long end)
 	WRITE_ONCE(view->again_end, end);
 }
 
-/* What is mapped in the slot of an address, is it mapped in the current one? */
+/* Is this address common, or in the current slot? */
 static bool is_here(unsigned long addr)
 {
 	unsigned int slot = um_vas_slot_of(addr);
