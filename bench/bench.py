@@ -322,7 +322,7 @@ def count_host_calls(session: Session) -> None:
     for name, operations in hostcalls.OPERATIONS.items():
         for target, kernel in session.kernels.items():
             _status(f"strace: {name} on {target}")
-            ops = operations * (hostcalls.OURS_TIMES if target == "ours" else 1)
+            ops = operations[target]
             try:
                 few = traced_calls(session, kernel, name, ops)
                 many = traced_calls(session, kernel, name, 2 * ops)
