@@ -7,7 +7,7 @@
 #include "vas_test.h"
 #include "threads.h"
 
-#define ROUNDS 300u
+#define ROUNDS 100u
 #define LIMIT_S 10
 
 /* A word in memory of all spaces, and where the second thread is to be. */
