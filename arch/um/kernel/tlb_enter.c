@@ -6,6 +6,7 @@
 
 #include <linux/jiffies.h>
 #include <linux/mm.h>
+#include <linux/thread_info.h>
 #include <asm/tlbflush.h>
 #include <asm/tlb_stats.h>
 #include <asm/vas_slot.h>
@@ -153,6 +154,22 @@ int um_tlb_enter(struct mm_struct *mm)
 			return 0;
 		um_tlb_leave();
 	}
+}
+
+/**
+ * current_mm_enter() - um_tlb_enter() for the current task
+ *
+ * Context: as um_tlb_enter().
+ * Return: 0, also without an mm; 1 if there is work to do before guest code runs;
+ * or a negative errno as um_tlb_enter().
+ */
+int current_mm_enter(void)
+{
+	if (!current->mm)
+		return 0;
+
+	return um_tlb_enter(current->mm) ?:
+	       !!(read_thread_flags() & _TIF_WORK_MASK);
 }
 
 /**
